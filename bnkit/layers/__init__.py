@@ -1,0 +1,6 @@
+"""Normalization layers with the mathematics written out, drop-in for torch's."""
+
+from bnkit.layers import functional
+from bnkit.layers.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "functional"]

@@ -1,0 +1,138 @@
+"""Multilayer perceptrons of many seeds, trained in one batched step.
+
+Features come first, (K, C, N) for K seeds, C features and N examples: then a matrix product per
+seed is one `baddbmm`, and batch normalization of all seeds is one layer of K * C channels on a
+view, (1, K * C, N). Each seed's numbers are bit for bit those that it has when trained alone.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from bnkit.layers import BatchNorm1d
+from bnkit.models.activations import activation as make_activation
+
+Norm = Literal["none", "batch"]
+Placement = Literal["before", "after"]
+Init = Literal["lecun", "glorot", "he", "orthogonal"]
+
+
+class StackedLinear(nn.Module):
+    """y = W x + b for each of K seeds."""
+
+    def __init__(self, weights: Tensor, *, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weights)  # (K, out, in)
+        self.bias = (
+            nn.Parameter(torch.zeros(*weights.shape[:2], 1)) if bias else None
+        )  # (K, out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, in, N) -> (K, out, N)."""
+        if self.bias is None:
+            return torch.bmm(self.weight, x)
+        return torch.baddbmm(self.bias, self.weight, x)
+
+
+class StackedBatchNorm(nn.Module):
+    """Batch normalization of K seeds, folded into the channel axis of one layer."""
+
+    def __init__(self, num_seeds: int, num_features: int, *, affine: bool, eps: float) -> None:
+        super().__init__()
+        self.bn = BatchNorm1d(num_seeds * num_features, eps=eps, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, C, N) -> (K, C, N)."""
+        return self.bn(x.reshape(1, -1, x.shape[-1])).view_as(x)
+
+
+class StackedMLP(nn.Module):
+    """An MLP per seed: linear, normalizer and nonlinearity in each hidden layer, linear head.
+
+    Args:
+        sizes: widths from input to output, for example (784, 100, 100, 100, 10).
+        seeds: one network each; its weights are drawn from this seed alone.
+        norm: "batch", or "none" for the plain net.
+        activation: a name of `models.activations`.
+        placement: the normalizer "before" the nonlinearity, as in Ioffe & Szegedy (2015),
+            section 3.2, or "after" it.
+        affine: learn γ and β.
+        init: standard deviation of the Gaussian weights: "lecun" 1/√in, "glorot" √(2/(in+out)),
+            "he" √(2/in); or "orthogonal" matrices.
+        eps: of the normalizer, in units of its squared input.
+
+    Linear layers that feed a normalizer directly have no bias: the mean would subtract it
+    (section 3.2 of the paper).
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        seeds: Sequence[int],
+        *,
+        norm: Norm,
+        activation: str,
+        placement: Placement = "before",
+        affine: bool = True,
+        init: Init = "lecun",
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        if norm not in ("none", "batch") or placement not in ("before", "after"):
+            raise ValueError(
+                f"norm {norm!r}, placement {placement!r}: choose none or batch, before or after"
+            )
+        num_hidden = len(sizes) - 2
+        self.seeds = tuple(seeds)
+        self.placement = placement
+        drawn = _draw_weights(sizes, self.seeds, init)
+        fed_to_norm = norm == "batch" and placement == "before"
+        self.linears = nn.ModuleList(
+            StackedLinear(weights, bias=index == num_hidden or not fed_to_norm)
+            for index, weights in enumerate(drawn)
+        )
+        self.norms = nn.ModuleList(
+            StackedBatchNorm(len(self.seeds), width, affine=affine, eps=eps)
+            if norm == "batch"
+            else nn.Identity()
+            for width in sizes[1:-1]
+        )
+        self.activations = nn.ModuleList(make_activation(activation) for _ in range(num_hidden))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (K, N, out) of examples (K, N, in), or of (N, in) that all seeds share."""
+        h = x.transpose(-1, -2)
+        if x.dim() == 2:
+            h = h.expand(len(self.seeds), *h.shape)  # (K, in, N)
+        for linear, norm, activation in zip(
+            self.linears[:-1], self.norms, self.activations, strict=True
+        ):
+            z = linear(h)  # (K, C, N)
+            h = activation(norm(z)) if self.placement == "before" else norm(activation(z))
+        return self.linears[-1](h).transpose(1, 2)
+
+
+def _draw_weights(sizes: Sequence[int], seeds: Sequence[int], init: Init) -> list[Tensor]:
+    """One (K, out, in) tensor per layer; the draws of a seed depend on nothing but the seed."""
+    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+    per_seed = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        per_seed.append([_draw(rows, cols, init, generator) for rows, cols in shapes])
+    return [torch.stack(layer) for layer in zip(*per_seed, strict=True)]
+
+
+def _draw(rows: int, cols: int, init: Init, generator: torch.Generator) -> Tensor:
+    if init == "orthogonal":
+        return nn.init.orthogonal_(torch.empty(rows, cols), generator=generator)
+    scales = {
+        "lecun": 1 / math.sqrt(cols),
+        "glorot": math.sqrt(2 / (rows + cols)),
+        "he": math.sqrt(2 / cols),
+    }
+    if init not in scales:
+        raise ValueError(f"init {init!r}: choose one of {', '.join(scales)}, orthogonal")
+    return torch.randn(rows, cols, generator=generator) * scales[init]

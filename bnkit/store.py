@@ -1,0 +1,191 @@
+"""The record store: spec -> key -> one file of rows a seed, with where each came from.
+
+    <records>/<experiment>/<key>/spec.json
+                                 seed-003.csv
+                                 provenance.json   SHA-256 and origin of every seed's file
+
+Every artifact is written beside its final name and then renamed, the provenance last; a seed
+counts as recorded only if its provenance is there and its hash is right. So a kill at any moment
+loses at most what was not yet finished, and an altered digit is seen.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bnkit import places
+from bnkit.errors import InputError
+from bnkit.rows import Row
+
+SCHEMA = 1
+_COLUMNS = ("seed", "step", "name", "value", "unit")
+
+
+class RecordError(InputError):
+    """A record that is damaged, altered or of another schema."""
+
+
+def spec_key(spec: Any) -> str:
+    """Twelve hexadecimal digits that stand for the whole spec.
+
+    Every field is hashed, defaults included, so that changing a default can never make an old
+    result answer a new question.
+    """
+    return hashlib.sha256(canonical(spec).encode()).hexdigest()[:12]
+
+
+def canonical(spec: Any) -> str:
+    """The spec as one line of JSON: kind, version and all fields, sorted."""
+    named = {"kind": type(spec).__name__, "version": spec.version, **asdict(spec)}
+    return json.dumps(named, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def folder(experiment: str, spec: Any, root: Path | None = None) -> Path:
+    """Where the records of one arm are."""
+    return (root or places.records()) / experiment / spec_key(spec)
+
+
+def recorded_seeds(experiment: str, spec: Any, root: Path | None = None) -> list[int]:
+    """The seeds that are stored whole, sorted."""
+    return sorted(int(seed) for seed in _provenance(folder(experiment, spec, root)))
+
+
+def load(
+    experiment: str, spec: Any, seeds: Iterable[int] | None = None, root: Path | None = None
+) -> list[Row]:
+    """The stored rows of some seeds, all recorded ones if none are named.
+
+    Raises:
+        RecordError: a seed that is not recorded, or a file that is not as it was written.
+    """
+    place = folder(experiment, spec, root)
+    entries = _provenance(place)
+    wanted = sorted(map(int, entries)) if seeds is None else list(seeds)
+    absent = [seed for seed in wanted if str(seed) not in entries]
+    if absent or not wanted:
+        raise RecordError(
+            f"{experiment} {spec_key(spec)}: seeds {absent or 'all'} are not recorded; "
+            f"run `python -m bnkit sweep {experiment}`"
+        )
+    return [
+        row
+        for seed in wanted
+        for row in _read_rows(place / _file_name(seed), entries[str(seed)]["sha256"])
+    ]
+
+
+def provenance(experiment: str, spec: Any, root: Path | None = None) -> Mapping[str, Any]:
+    """Seed (as text) -> where its record came from."""
+    return _provenance(folder(experiment, spec, root))
+
+
+def save(
+    experiment: str,
+    spec: Any,
+    seed: int,
+    rows: Iterable[Row],
+    origin: Mapping[str, Any],
+    root: Path | None = None,
+) -> Path:
+    """Store one seed's rows; a seed that is already there is replaced.
+
+    Raises:
+        ValueError: rows of another seed among them, or none.
+    """
+    rows = sorted(rows, key=lambda row: (row.name, row.step))
+    if not rows or {row.seed for row in rows} != {seed}:
+        raise ValueError(
+            f"rows of seed {seed} expected, got those of {sorted({r.seed for r in rows})}"
+        )
+    place = folder(experiment, spec, root)
+    place.mkdir(parents=True, exist_ok=True)
+    content = _to_csv(rows)
+    with _locked(place):
+        entries = dict(_provenance(place))
+        write_atomic(place / "spec.json", canonical(spec) + "\n")
+        path = write_atomic(place / _file_name(seed), content)
+        entries[str(seed)] = {**origin, "sha256": _sha256(content)}
+        ordered = dict(sorted(entries.items(), key=lambda item: int(item[0])))
+        document = {"schema": SCHEMA, "experiment": experiment, "seeds": ordered}
+        write_atomic(place / "provenance.json", json.dumps(document, indent=1) + "\n")
+    return path
+
+
+def write_atomic(path: Path, text: str) -> Path:
+    """Write `text` so that `path` is either what it was or all of `text`, never a part."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _file_name(seed: int) -> str:
+    return f"seed-{seed:03d}.csv"
+
+
+def _to_csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows((r.seed, r.step, r.name, repr(float(r.value)), r.unit) for r in rows)
+    return text.getvalue()
+
+
+def _read_rows(path: Path, expected: str) -> Iterator[Row]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read ({error}); run its sweep again") from None
+    if _sha256(text) != expected:
+        raise RecordError(
+            f"{path}: SHA-256 is {_sha256(text)[:12]}…, the record says {expected[:12]}…: it was "
+            "altered or cut; restore it from version control, or delete it and run its sweep again"
+        )
+    for seed, step, name, value, unit in list(csv.reader(io.StringIO(text)))[1:]:
+        yield Row(int(seed), int(step), name, float(value), unit)
+
+
+def _provenance(place: Path) -> Mapping[str, Any]:
+    path = place / "provenance.json"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path}: cannot be read ({error}); restore it from version control, or delete it and "
+            "run its sweep again"
+        ) from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise RecordError(
+            f"{path}: schema {schema}, this version reads {SCHEMA}; run its sweep again in an "
+            "empty folder"
+        )
+    return document["seeds"]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = place / ".lock"
+    with FileLock(lock):
+        yield

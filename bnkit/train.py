@@ -1,0 +1,155 @@
+"""The one training loop: every network of the book is trained here, and nowhere else.
+
+Before each step, and once after the last, due probes look at the model; so step 0 is measured.
+A seed whose loss is no longer finite has diverged: that is a result, stored with its step.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bnkit.rows import Row, StepEvent
+
+Schedule = Callable[[int], bool]
+Probe = Callable[[StepEvent], list[Row]]
+Batch = tuple[Tensor, Tensor]
+
+
+def stacked_batches(
+    x: Tensor, y: Tensor, *, batch_size: int, seeds: Sequence[int], reshuffle: bool = True
+) -> Iterator[Batch]:
+    """Endless mini-batches, an order of its own for each seed; a short last batch is left out.
+
+    Args:
+        x: (M, D) examples.
+        y: (M,) labels.
+        batch_size: N, at most M.
+        seeds: one order each, the same in every arm, so that arms are paired by seed.
+        reshuffle: a new order each epoch; otherwise that of the first epoch again.
+
+    Yields:
+        (K, N, D) examples and (K, N) labels.
+    """
+    if not 1 <= batch_size <= len(x):
+        raise ValueError(f"batch_size {batch_size}: the data set has {len(x)} examples")
+    generators = [torch.Generator().manual_seed(1_000_003 + seed) for seed in seeds]
+    orders: Tensor | None = None
+    while True:
+        if orders is None or reshuffle:
+            orders = torch.stack([torch.randperm(len(x), generator=g) for g in generators])
+        for start in range(0, len(x) - batch_size + 1, batch_size):
+            index = orders[:, start : start + batch_size]
+            flat = index.reshape(-1)  # index_select is twice as fast as x[index]
+            yield x.index_select(0, flat).view(*index.shape, *x.shape[1:]), y[index]
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of each stacked seed, (K,), from (K, N, classes) and (K, N)."""
+    log_probabilities = F.log_softmax(logits, dim=-1)
+    return -log_probabilities.gather(-1, targets.unsqueeze(-1)).squeeze(-1).mean(dim=-1)
+
+
+def train(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    seeds: Sequence[int],
+    rate: float,
+    num_steps: int,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    rate_at: Callable[[int], float] | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    probes: Sequence[tuple[Schedule, Probe]] = (),
+    progress: str | None = None,
+) -> list[Row]:
+    """Stochastic gradient descent on the sum of the seeds' losses, which do not interact.
+
+    Args:
+        model: (K, N, D) or (N, ...) examples to logits.
+        batches: endless examples and labels.
+        seeds: the seeds stacked in `model`, in order.
+        rate: learning rate, in units of parameter squared per nat.
+        num_steps: optimizer steps.
+        momentum: of the gradient (heavy ball), as in torch.optim.SGD.
+        weight_decay: L2 coefficient, as in torch.optim.SGD.
+        rate_at: step -> factor on `rate`; a constant rate if absent.
+        loss: (logits, targets) -> (K,) losses.
+        probes: (schedule, probe) pairs; a schedule says at which steps its probe is due.
+        progress: the title of a progress bar with loss and rate; none if absent.
+
+    Returns:
+        The rows of all probes, and for each diverged seed a row "diverged" whose step and value
+        are the step at which its loss was no longer finite.
+    """
+    if not rate > 0 or num_steps < 0:
+        raise ValueError(f"rate {rate}, num_steps {num_steps}: give a rate above 0 and steps >= 0")
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=rate, momentum=momentum, weight_decay=weight_decay
+    )
+    rows: list[Row] = []
+    diverged: set[int] = set()
+    bar = _progress_bar(progress, num_steps)
+    for step, (inputs, targets) in enumerate(batches):
+        current = rate * (rate_at(step) if rate_at else 1.0)
+        event = StepEvent(step, model, tuple(seeds), inputs, targets, current)
+        for due, probe in probes:
+            if due(step):
+                rows += probe(event)
+        if step == num_steps:
+            break
+        model.train()
+        optimizer.param_groups[0]["lr"] = current
+        losses = loss(model(inputs), targets).reshape(-1)  # (K,)
+        optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        optimizer.step()
+        if step % 100 == 0 or step == num_steps - 1:
+            rows += _newly_diverged(losses, seeds, step, diverged)
+            bar.set_postfix(loss=f"{float(losses.detach().nanmedian()):.4f}", rate=f"{current:g}")
+        bar.update()
+    bar.close()
+    return rows
+
+
+def _newly_diverged(
+    losses: Tensor, seeds: Sequence[int], step: int, diverged: set[int]
+) -> list[Row]:
+    finite = torch.isfinite(losses.detach()).tolist()
+    new = [seed for seed, ok in zip(seeds, finite, strict=True) if not ok and seed not in diverged]
+    diverged.update(new)
+    return [Row(seed, step, "diverged", float(step), "step") for seed in new]
+
+
+def every(interval: int) -> Schedule:
+    """Step 0 and each multiple of `interval`."""
+    return lambda step: step % interval == 0
+
+
+def at(steps: Iterable[int]) -> Schedule:
+    """Just these steps."""
+    chosen = frozenset(steps)
+    return chosen.__contains__
+
+
+def growing(first: int, last: int, *, interval: int, growth: float) -> list[int]:
+    """Steps that are `interval` apart at first and later grow by the factor `growth`.
+
+    >>> growing(0, 1000, interval=100, growth=1.5)
+    [0, 100, 200, 300, 500, 800, 1000]
+    """
+    steps = [first]
+    while steps[-1] < last:
+        wanted = max(steps[-1] + interval, steps[-1] * growth)
+        steps.append(min(last, int(np.ceil(wanted / interval) * interval)))
+    return steps
+
+
+def _progress_bar(title: str | None, total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit="step", mininterval=0.5, disable=title is None)
