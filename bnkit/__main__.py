@@ -9,7 +9,9 @@ from bnkit import __version__
 from bnkit.errors import InputError
 
 # Each module has `add_parser(subparsers)`; its parser's default `handler` returns an exit code.
-_COMMANDS = ("bnkit.book.command", "bnkit.data.command")
+_COMMANDS = tuple(
+    f"bnkit.{room}.command" for room in ("book", "data", "ledger", "sweep", "reproduce")
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,11 +18,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnkit import places
 from bnkit.errors import InputError
 from bnkit.rows import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 _COLUMNS = ("seed", "step", "name", "value", "unit")
@@ -79,6 +82,15 @@ def load(
         for seed in wanted
         for row in _read_rows(place / _file_name(seed), entries[str(seed)]["sha256"])
     ]
+
+
+def table(
+    experiment: str, spec: Any, seeds: Iterable[int] | None = None, root: Path | None = None
+) -> "pd.DataFrame":
+    """The stored rows as a table with the columns seed, step, name, value, unit."""
+    import pandas as pd
+
+    return pd.DataFrame(load(experiment, spec, seeds, root), columns=Row._fields)
 
 
 def provenance(experiment: str, spec: Any, root: Path | None = None) -> Mapping[str, Any]:

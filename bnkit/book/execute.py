@@ -56,50 +56,55 @@ class Outcome:
 
 def execute(job: Job) -> Outcome:
     """Run `job` in this process, which must be used for nothing else."""
-    os.chdir(job.work)
-    os.environ.update(kernel.environment(job.home, job.work))
-    kernel.install(job.work)
     try:
+        os.chdir(job.work)
+        os.environ.update(kernel.environment(job.home, job.work))
+        kernel.install(job.work)
         started = time.monotonic()
         happened = _papermill(job)
         seconds = time.monotonic() - started
         if happened:
-            return Outcome(happened, seconds)
+            return Outcome(stopped(job, happened), seconds)
         executed = notebook.read(job.work / _EXECUTED)
-        fault = notebook.fault(_without_injected(executed, job))
+        fault = notebook.fault(executed)
         if fault:
-            return Outcome(describe(job.source, *fault), seconds)
+            return Outcome(_line(executed, *fault), seconds)
         merged = notebook.merge(notebook.read(job.source), executed)
         files.replace(job.target, notebook.dump(merged))
         return Outcome("", seconds, _peak_bytes(), notebook.stderr(executed))
     except OSError as error:
-        return Outcome(f"{error.strerror or error}: {error.filename or job.target}")
+        return Outcome(f"{error.strerror or error}: {error.filename or job.work}")
+    except Exception as error:  # whatever it is, it must not pass for success or stop the others
+        return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def describe(source: Path, number: int | None, happened: str) -> str:
-    """One line that names the code cell `number` of the notebook, its first line, the event."""
-    cells = notebook.code_cells(notebook.read(source))
+def stopped(job: Job, happened: str) -> str:
+    """One line that names the cell in which `job` stopped, by what papermill had saved so far.
+
+    `happened` is what is known of the reason; an error in a cell says it better.
+    """
+    try:
+        partial = notebook.read(job.work / _EXECUTED)
+    except (OSError, ValueError):  # not written yet, or cut by a full disk
+        return happened
+    number = notebook.stopped_at(partial)
+    fault = notebook.fault(partial)
+    if fault and (number is None or fault[0] < number):
+        return _line(partial, *fault)
+    return happened if number is None else _line(partial, number, happened)
+
+
+def _line(executed: notebook.Notebook, number: int, happened: str) -> str:
+    cell = notebook.code_cells(executed)[number - 1]
+    first = notebook.text(cell).strip().splitlines()[0]
     what = (happened.strip().splitlines() or ["?"])[0]
-    if number is None or not 1 <= number <= len(cells):
-        return what
-    first = notebook.text(cells[number - 1]).strip().splitlines()[0]
     return f"code cell {number} ({first!r}): {what}"
 
 
-def interrupted(job: Job, happened: str) -> str:
-    """The line for a job whose process is dead, from what papermill had saved until then."""
-    try:
-        partial = _without_injected(notebook.read(job.work / _EXECUTED), job)
-        number = notebook.stopped_at(partial)
-    except (OSError, ValueError):
-        number = None
-    return describe(job.source, number, happened)
-
-
 def _papermill(job: Job) -> str:
-    """Execute; the line that says what went wrong, or nothing.
+    """Execute; what went wrong, or nothing.
 
-    A kernel that dies before its first cell is started once more: kernels that start at the same
+    A kernel that fails before its first cell is started once more: kernels that start at the same
     moment can choose the same port.
     """
     import nbformat
@@ -107,7 +112,8 @@ def _papermill(job: Job) -> str:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    for attempt in (1, 2):
+    happened = ""
+    for _ in range(2):
         try:
             papermill.execute_notebook(
                 nbformat.read(job.source, as_version=4),
@@ -119,36 +125,16 @@ def _papermill(job: Job) -> str:
                 execution_timeout=job.cell_seconds,
             )
         except PapermillExecutionError as error:
-            partial = _without_injected(notebook.read(job.work / _EXECUTED), job)
-            number, happened = notebook.fault(partial) or (None, f"{error.ename}: {error.evalue}")
-            return describe(job.source, number, happened)
+            return f"{error.ename}: {error.evalue}"
         except CellTimeoutError:
-            return interrupted(job, f"took longer than the limit of {job.cell_seconds} s")
+            return f"took longer than the limit of {job.cell_seconds} s for a cell"
         except DeadKernelError:
-            return interrupted(job, "the kernel died: it was killed, crashed or ran out of memory")
+            return "the kernel died: it was killed, it crashed or memory ran out"
         except RuntimeError as error:
-            if attempt == 2:
-                return f"the kernel did not start: {str(error).splitlines()[0]}"
+            happened = f"the kernel did not start: {str(error).splitlines()[0]}"
         else:
             return ""
-    return ""
-
-
-def _without_injected(executed: notebook.Notebook, job: Job) -> notebook.Notebook:
-    """The notebook with the cells and counts of its source: without the cell of the parameters."""
-    if not job.parameters:
-        return executed
-    cells = []
-    shift = 0
-    for cell in executed["cells"]:
-        if "papermill-error-cell-tag" in notebook.tags(cell):
-            continue
-        if notebook.INJECTED in notebook.tags(cell):
-            shift = 1
-            continue
-        count = cell.get("execution_count")
-        cells.append({**cell, "execution_count": count - shift} if count else cell)
-    return {**executed, "cells": cells}
+    return happened
 
 
 def _peak_bytes() -> int | None:

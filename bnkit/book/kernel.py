@@ -1,4 +1,4 @@
-"""The kernel that chapters run in: this interpreter, one thread, nothing of the user's own setup."""
+"""The kernel that chapters run in: this interpreter, one thread, nothing of the user's setup."""
 
 import json
 import os

@@ -52,10 +52,16 @@ def parameters(notebook: Notebook) -> dict[str, object]:
     """The names and default values that the cell tagged `parameters` assigns."""
     found = {}
     for cell in code_cells(notebook):
-        if "parameters" in tags(cell):
+        if "parameters" not in tags(cell):
+            continue
+        try:
             for statement in ast.parse(text(cell)).body:
-                if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                    found[statement.targets[0].id] = ast.literal_eval(statement.value)
+                (target,) = statement.targets
+                found[target.id] = ast.literal_eval(statement.value)
+        except (SyntaxError, ValueError, AttributeError):
+            raise InputError(
+                f"the cell tagged 'parameters' must assign plain values, one a line: {text(cell)!r}"
+            ) from None
     return found
 
 

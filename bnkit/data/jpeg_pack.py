@@ -56,14 +56,11 @@ def decode_stream(stream: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     except ImportError:
         raise DataError("decoding cifar10-jpeg75 needs Pillow: `pip install pillow`") from None
     images = np.empty((len(sizes), 3, 32, 32), np.uint8)
-    ends = np.cumsum(sizes, dtype=np.int64)
-    jpegs = np.split(stream, ends[:-1])
-    for image, jpeg in zip(
-        images, tqdm(jpegs, "decoding", unit="image", disable=None), strict=True
-    ):
-        image[:] = np.asarray(Image.open(io.BytesIO(jpeg.tobytes())).convert("RGB")).transpose(
-            2, 0, 1
-        )
+    jpegs = np.split(stream, np.cumsum(sizes, dtype=np.int64)[:-1])
+    progress = tqdm(jpegs, "decoding", unit="image", disable=None)  # only on a terminal
+    for image, jpeg in zip(images, progress, strict=True):
+        rgb = np.asarray(Image.open(io.BytesIO(jpeg.tobytes())).convert("RGB"))
+        image[:] = rgb.transpose(2, 0, 1)
     return images
 
 

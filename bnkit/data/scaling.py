@@ -31,10 +31,8 @@ class Scaling:
             for i in range(0, len(raw), 1000)
         )
         std = np.sqrt(squares * raw.shape[1] / raw.size)
-        # Compared exactly: rounding in the mean would leave a tiny std to divide by.
-        low, high = raw.min(axis=_PER_CHANNEL), raw.max(axis=_PER_CHANNEL)
-        constant = low == high
-        return cls(np.where(constant, low, mean), np.where(constant, 1.0, std), levels)
+        # A constant channel has a std of exactly 0: sums of float32 in float64 do not round.
+        return cls(mean, np.where(std == 0, 1.0, std), levels)
 
     def standardize(self, raw: np.ndarray) -> np.ndarray:
         """(N, C, H, W) raw numbers -> the same shape in float32, computed in float64."""

@@ -4,17 +4,36 @@ An experiment's module has
 
 - a frozen, keyword-only dataclass whose fields are grouped scientific, nuisance and fixed,
 - `run(spec, seeds, progress=None) -> list[Row]`: no files, no plots, no globals,
-- `ARMS`: name -> spec, the arms that are compared,
-- `RATES` where a learning rate is tuned: the grid, ascending.
+- `ARMS`: name -> spec, the arms that rules in `data/claims.toml` name; `Tuned(spec)` stands for
+  a spec whose learning rate is chosen on validation,
+- `RATES` where a rate is tuned: the first and the last of the grid to begin with,
+- `STACK`: how many seeds one process runs at once; 1 if absent.
+
+A judged metric is one row a seed, at the last step of the run; curves have other names.
 
 The seed is never a field: it varies within an arm, and verdicts take it as the sample.
 """
 
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 from bnkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An arm at a rate that validation chooses.
+
+    Attributes:
+        spec: the arm; its own `rate` is not used.
+        like: the arm whose tuned rate it takes, where that is not its own.
+    """
+
+    spec: Any
+    like: Any = None
 
 
 def names() -> list[str]:

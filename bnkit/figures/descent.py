@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import BLUE, FAINT, INK, ORANGE
+from bnkit.figures.style import BLUE, FAINT, INK, ORANGE, SINGLE
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def _draw(axis: Axes, run: Descent) -> None:
     axis.plot(
         *path.T,
         color=BLUE,
-        linewidth=1.2 if short else 0.6,
+        linewidth=1.2 if short else 0.5,
         marker="o" if short else None,
         markersize=3,
         label="path",
@@ -70,8 +70,31 @@ def _draw(axis: Axes, run: Descent) -> None:
     axis.plot(*run.optimum, "*", color=ORANGE, markersize=11, label="minimum", zorder=4)
     axis.grid(False)
     axis.set(
-        xlim=(surface.first[0], surface.first[-1]), ylim=(surface.second[0], surface.second[-1])
+        aspect="equal",  # a stretched map would hide how stretched the loss is
+        xlim=(surface.first[0], surface.first[-1]),
+        ylim=(surface.second[0], surface.second[-1]),
     )
+
+
+def excess_loss(steps: Array, curves: Mapping[str, Array]) -> Figure:
+    """Loss above its minimum, as a share of the start, against the number of steps.
+
+    Args:
+        steps: (T,) positive step counts.
+        curves: label -> (T,).
+    """
+    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    for label, curve in curves.items():
+        axis.plot(steps, curve, label=label)
+    axis.set(
+        xscale="log",
+        yscale="log",
+        ylim=(1e-4, 1.3),
+        xlabel="step",
+        ylabel="loss above the minimum, share of the start",
+    )
+    axis.legend()
+    return figure
 
 
 def with_slider(
@@ -110,17 +133,13 @@ def with_slider(
 
 def _curves(run: Descent) -> list[go.Scatter]:
     thin = run.path[:: max(1, len(run.path) // 400)]  # what the eye can follow, and a light page
-    ends = np.stack([run.path[0], run.optimum])
     contour = contour_lines(run.surface)
+    start, minimum = run.path[:1], run.optimum[np.newaxis]
     return [
         _curve(contour, "loss", "lines", line={"color": FAINT, "width": 1}, hoverinfo="skip"),
         _curve(thin, "path", "lines+markers", line={"color": BLUE, "width": 1.5}, marker_size=4),
-        _curve(
-            ends,
-            "start and minimum",
-            "markers",
-            marker={"color": [INK, ORANGE], "symbol": ["square", "star"], "size": [9, 15]},
-        ),
+        _curve(start, "start", "markers", marker={"color": INK, "symbol": "square", "size": 9}),
+        _curve(minimum, "minimum", "markers", marker={"color": ORANGE, "symbol": "star", "size": 15}),
     ]
 
 

@@ -5,6 +5,7 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from bnkit.figures.style import BLUE, CYCLE, INK, SINGLE, WIDE
@@ -47,4 +48,8 @@ def panels(x: ArrayLike, curves: Mapping[str, ArrayLike], *, x_label: str) -> Fi
     for axis, (title, y) in zip(axes[0], curves.items(), strict=True):
         axis.plot(x, y, "o-", color=BLUE, markersize=4)
         axis.set(xscale="log", yscale="log", title=title, xlabel=x_label)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.yaxis.set_minor_locator(NullLocator())
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_formatter("{x:g}")
     return figure

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import AMBER, BLUE, CYCLE, FAINT, GREEN, INK, ORANGE
+from bnkit.figures.style import BLUE, GREEN, INK, ORANGE
 
 
 class Panel(NamedTuple):
@@ -40,60 +40,54 @@ def not_converged(panels: Sequence[Panel], *, y_label: str) -> Figure:
 
 
 def running_rate_slider(
-    batch_values: np.ndarray, traces: Mapping[str, np.ndarray], truth: float, *, y_title: str
+    batches: Mapping[str, np.ndarray],
+    truths: Mapping[str, float],
+    traces: Mapping[str, Mapping[str, np.ndarray]],
 ) -> Interactive:
-    """One running statistic for a choice of running rates.
+    """Running statistics for a choice of running rates.
 
     Args:
-        batch_values: (T,) the statistic of each batch.
-        traces: text at the slider to the (T,) running estimates.
-        truth: the statistic of the population.
-        y_title: what is estimated.
+        batches: statistic ("mean", "variance") to its (T,) values, batch by batch.
+        truths: statistic to its value in the population.
+        traces: text at the slider to (statistic to its (T,) running estimates).
     """
-    batches = np.arange(1, len(batch_values) + 1)
-    points = go.Scatter(
-        x=batches,
-        y=batch_values,
-        mode="markers",
-        marker={"color": FAINT, "size": 4},
-        name="each batch",
-    )
-    level = go.Scatter(
-        x=batches[[0, -1]],
-        y=[truth, truth],
-        mode="lines",
-        line={"color": INK, "dash": "dash", "width": 1.5},
-        name="population",
-    )
-    steps = [
-        (
-            text,
-            [
-                points,
-                level,
-                go.Scatter(
-                    x=batches, y=trace, mode="lines", line={"color": BLUE}, name="running estimate"
-                ),
-            ],
-        )
-        for text, trace in traces.items()
-    ]
-    low, high = float(np.min(batch_values)), float(np.max(batch_values))
-    starts = [float(trace[0]) for trace in traces.values()]
+    steps = [(text, _curves(batches, truths, estimates)) for text, estimates in traces.items()]
+    shown = [*batches.values(), *(trace for e in traces.values() for trace in e.values())]
+    low, high = min(np.min(values) for values in shown), max(np.max(values) for values in shown)
     figure = slider(
         steps,
-        label="running rate ",
+        label="running rate: ",
         start=len(steps) // 2,
         x_title="batch",
-        y_title=y_title,
-        y_range=(min(low, truth, *starts) - 0.1, max(high, truth, *starts) + 0.1),
+        y_title="statistic of one channel",
+        y_range=(float(low) - 0.3, float(high) + 0.3),
     )
     alt = (
-        "Running estimate of a population value, batch after batch, with a slider for the running "
-        "rate. A low rate leaves the starting value slowly and is smooth; a high rate arrives at "
-        "once and then jumps with every batch."
+        "Running mean and running variance of one channel, batch after batch, with a slider for "
+        "the running rate. A low rate leaves the starting values slowly and is smooth; a high rate "
+        "arrives at once and then jumps with every batch."
     )
     return Interactive(figure, alt=alt, name="running-rate")
+
+
+def _curves(
+    batches: Mapping[str, np.ndarray],
+    truths: Mapping[str, float],
+    estimates: Mapping[str, np.ndarray],
+) -> list[go.Scatter]:
+    curves = []
+    for color, (name, values) in zip((BLUE, ORANGE), batches.items(), strict=False):
+        number = np.arange(1, len(values) + 1)
+        dots, line = {"color": color, "size": 4, "opacity": 0.35}, {"color": color, "width": 2.5}
+        level = {"color": color, "dash": "dash", "width": 1.2}
+        end, truth = number[[0, -1]], [truths[name]] * 2
+        values, trace = np.round(values, 4), np.round(estimates[name], 4)  # a lighter page
+        curves += [
+            go.Scatter(x=number, y=values, mode="markers", marker=dots, name=f"{name}: each batch"),
+            go.Scatter(x=end, y=truth, mode="lines", line=level, name=f"{name}: population"),
+            go.Scatter(x=number, y=trace, mode="lines", line=line, name=f"{name}: running"),
+        ]
+    return curves
 
 
 def mode_by_batch_size(
@@ -142,17 +136,4 @@ def diagnosis(cases: Sequence[str], accuracies: Mapping[str, Sequence[float]]) -
     axes.set_yticks(rows, cases)
     axes.set(xlabel="test accuracy", xlim=(0.0, 1.03), ylim=(-0.6, len(cases) - 0.4))
     axes.legend(loc="upper center", bbox_to_anchor=(0.3, 1.2), ncols=3)
-    return figure
-
-
-def folding_gap(labels: Sequence[str], gaps: Sequence[float]) -> Figure:
-    """Largest difference between a net and its folded copy, one bar per case, log axis."""
-    figure, axes = plt.subplots(figsize=(6.0, 2.4))
-    rows = np.arange(len(labels))[::-1]
-    colors = [AMBER, *CYCLE][: len(labels)]
-    axes.barh(rows, gaps, color=colors, height=0.6)
-    axes.set_yticks(rows, labels)
-    axes.set_xscale("log")
-    axes.set(xlabel="largest difference of the outputs")
-    axes.grid(visible=False, axis="y")
     return figure

@@ -104,17 +104,15 @@ class _FromScratch(nn.modules.batchnorm._BatchNorm):
     @torch.no_grad()
     def _track(self, statistics: Statistics, num_values: int) -> None:
         """Move the running statistics, in place, towards those of this batch of num_values."""
-        running_rate = self.momentum
+        mean, running_rate = statistics.mean, self.momentum
         if running_rate is None:  # 1, 1/2, 1/3, ...: then the running value is the plain mean
-            running_rate = 1.0 / (self.num_batches_tracked + 1)
+            running_rate = (1.0 / (self.num_batches_tracked + 1)).to(self.running_mean.dtype)
         var_unbiased = statistics.var_biased * (num_values / (num_values - 1))
-        for running, batch in (
-            (self.running_mean, statistics.mean),
-            (self.running_var, var_unbiased),
-        ):
-            batch = batch.clamp(max=torch.finfo(running.dtype).max)
-            old = running.to(batch.dtype)
-            running.copy_(old + running_rate * (batch - old))
+        largest = torch.finfo(self.running_var.dtype).max
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), running_rate)
+        self.running_var.lerp_(
+            var_unbiased.clamp(max=largest).to(self.running_var.dtype), running_rate
+        )
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
 

@@ -34,6 +34,10 @@ class Statistics(NamedTuple):
         """(C,) variance of the batch, divided by n. Infinite where the dtype cannot hold it."""
         return self.scale * self.variance * self.scale
 
+    def measure(self, x: Tensor) -> Tensor:
+        """(x - mean) / scale, at least in float32; x is (N, C, *spatial)."""
+        return (x - like(x, self.center)) / like(x, self.scale) - like(x, self.offset)
+
     def inv_std(self, eps: float) -> Tensor:
         """(C,) 1 / sqrt(var_biased + eps), in units of 1 / scale."""
         return torch.rsqrt(self.variance + (eps**0.5 / self.scale).square())
@@ -116,7 +120,7 @@ def center_and_scale(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     axes, dtype = all_but_channel(x), computing_dtype(x)
     least, greatest = x.amin(axes).to(dtype), x.amax(axes).to(dtype)
     center = x.sum(axes, dtype=dtype) / num_values(x)
-    center = torch.minimum(torch.maximum(center, least), greatest)
+    center = center.clamp(least, greatest)
     distance = torch.maximum(greatest - center, center - least)
     return center, distance.clamp(min=max(eps**0.5, torch.finfo(dtype).tiny))
 

@@ -123,14 +123,35 @@ def test_a_damaged_pack_is_refused(pack):
 
 @pytest.mark.parametrize("download", [True, False])
 def test_an_absent_pack_says_that_it_has_no_address(cache, download):
-    with pytest.raises(DataError, match=r"917bad8395dd64135f.*; it has no public address"):
+    with pytest.raises(
+        DataError, match=r"917bad8395dd64135f.*; it has no public address"
+    ) as caught:
         bnkit.data.load("cifar10-jpeg75", download=download)
+    assert "with a network" not in str(caught.value)
 
 
 def test_without_pillow_one_line_says_what_to_install(pack, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(DataError, match="needs Pillow: `pip install pillow`"):
         bnkit.data.load("cifar10-jpeg75")
+
+
+def test_a_writer_that_is_overtaken_still_leaves_a_whole_file(pack, monkeypatch):
+    folder, _ = pack
+    (file,) = registry.FILES["cifar10-jpeg75"]
+    parts = jpeg_pack.decode_pack(folder / file.name)
+    path = folder / "decoded.npz"
+    savez = np.savez
+
+    def overtaken(stream, **arrays):
+        monkeypatch.setattr(np, "savez", savez)
+        jpeg_pack._write_decoded(path, file, *parts)  # another writer, from start to end
+        savez(stream, **arrays)
+
+    monkeypatch.setattr(np, "savez", overtaken)
+    jpeg_pack._write_decoded(path, file, *parts)
+    assert jpeg_pack._read_decoded(path, file) is not None
+    assert {path.name for path in folder.iterdir()} == {file.name, "decoded.npz"}
 
 
 @pytest.mark.slow

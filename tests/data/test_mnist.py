@@ -97,6 +97,7 @@ def flip(content: bytes) -> bytes:
 DAMAGE = {
     "cut": cut,
     "flipped bit": flip,
+    "broken stream": lambda c: c[:10] + b"\xff" * 9 + c[19:],  # 11 is no type of a deflate block
     "HTML page": lambda _: b"\n<!DOCTYPE html><p>Please log in",
     "empty": lambda _: b"",
     "other images": lambda c: gzip.compress(flip(gzip.decompress(c))),

@@ -1,0 +1,104 @@
+"""When does a new run agree with a record?
+
+On the same processor, versions, device and threads every number must be equal bit for bit. On
+another machine an exact claim must agree to 1e-6 relative, and a trained one must lie inside the
+99 % prediction interval of the stored seeds: sums are rounded in another order there, and training
+magnifies the last digit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from bnkit.rows import Row
+
+Rule = Literal["equal", "close", "interval"]
+_MACHINE = ("python", "versions", "device", "gpu", "cpu", "threads")
+_RELATIVE, _ABSOLUTE = 1e-6, 1e-12
+
+
+class Difference(NamedTuple):
+    """One number that does not agree."""
+
+    seed: int
+    step: int
+    name: str
+    stored: float
+    again: float
+    allowed: str
+
+
+def same_machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Do two origins name the same processor, device, versions and threads?"""
+    return all(a.get(key) == b.get(key) for key in _MACHINE)
+
+
+def compare(
+    stored: Sequence[Row], again: Sequence[Row], rule: Rule, others: Sequence[Row] = ()
+) -> list[Difference]:
+    """What differs between the stored rows of some seeds and those of a new run.
+
+    Args:
+        stored: the record.
+        again: the new run, the same seeds.
+        rule: "equal" bit for bit, "close" to 1e-6 relative, or "interval".
+        others: for "interval": the rows of all stored seeds of this arm.
+    """
+    by_key = {(row.seed, row.step, row.name): row.value for row in again}
+    absent = [
+        Difference(row.seed, row.step, row.name, row.value, np.nan, "a number, it is missing")
+        for row in stored
+        if (row.seed, row.step, row.name) not in by_key
+    ]
+    intervals = _prediction_intervals(others or stored) if rule == "interval" else {}
+    found = []
+    for row in _judged(stored, rule):
+        value = by_key.get((row.seed, row.step, row.name))
+        if value is None or _equal(row.value, value):
+            continue
+        if rule == "equal":
+            found.append(Difference(*row[:4], value, "the same bits"))
+        elif rule == "close":
+            if not np.isclose(value, row.value, rtol=_RELATIVE, atol=_ABSOLUTE):
+                found.append(Difference(*row[:4], value, f"within {_RELATIVE:g} relative"))
+        else:
+            low, high = intervals[row.step, row.name]
+            if not low <= value <= high:
+                allowed = f"in the 99 % prediction interval [{low:.6g}, {high:.6g}]"
+                found.append(Difference(*row[:4], value, allowed))
+    return absent + found
+
+
+def _equal(a: float, b: float) -> bool:
+    return a == b or (np.isnan(a) and np.isnan(b))
+
+
+def _judged(stored: Iterable[Row], rule: Rule) -> list[Row]:
+    """All rows; under "interval" only the last of each metric, which is what verdicts use."""
+    rows = list(stored)
+    if rule != "interval":
+        return rows
+    last: dict[tuple[int, str], Row] = {}
+    for row in rows:
+        key = (row.seed, row.name)
+        if key not in last or row.step > last[key].step:
+            last[key] = row
+    return list(last.values())
+
+
+def _prediction_intervals(rows: Sequence[Row]) -> dict[tuple[int, str], tuple[float, float]]:
+    """Where a new seed's value lies with 99 % confidence, by Student's t."""
+    values: dict[tuple[int, str], list[float]] = {}
+    for row in rows:
+        values.setdefault((row.step, row.name), []).append(row.value)
+    intervals = {}
+    for key, sample in values.items():
+        n = len(sample)
+        if n < 2 or not np.isfinite(sample).all():
+            intervals[key] = (-np.inf, np.inf)
+            continue
+        half = stats.t.ppf(0.995, n - 1) * np.std(sample, ddof=1) * np.sqrt(1 + 1 / n)
+        intervals[key] = (float(np.mean(sample) - half), float(np.mean(sample) + half))
+    return intervals

@@ -1,0 +1,94 @@
+"""`python -m bnkit sweep EXPERIMENT`: run the arms and seeds that are not yet recorded."""
+
+import argparse
+import re
+
+from bnkit.errors import InputError
+
+
+def add_parser(subparsers) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "sweep",
+        help="run the arms and seeds of an experiment that are not yet recorded",
+        description="Run what is not yet recorded, on all cores, and store each seed when it is "
+        "finished. Killed and started again, it goes on where it stopped.",
+    )
+    parser.add_argument("experiment", nargs="?", help="its name; without one, list them")
+    parser.add_argument("--seeds", default="0-9", help='for example "0-9" or "0,3,5" (default 0-9)')
+    parser.add_argument("--arms", help="names with commas (default: all)")
+    parser.add_argument("--tune", action="store_true", help="first choose the rates of tuned arms")
+    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://HOST:PORT")
+    parser.add_argument("--list", action="store_true", help="what is recorded, run nothing")
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Run the command; the exit code."""
+    from bnkit import experiments, sweep
+
+    if not arguments.experiment:
+        print("\n".join(experiments.names()))
+        return 0
+    seeds = parse_seeds(arguments.seeds)
+    if arguments.workers is not None and arguments.workers < 1:
+        raise InputError(f"--workers {arguments.workers}: give a whole number from 1")
+    name = arguments.experiment
+    chosen = _choose(name, arguments.arms)
+    if arguments.list:
+        return _list(name, chosen)
+    how = {"workers": arguments.workers, "scheduler": arguments.scheduler}
+    if arguments.tune:
+        to_tune = [a.like or a.spec for a in chosen.values() if isinstance(a, experiments.Tuned)]
+        for spec in sweep.tune(name, list(dict.fromkeys(to_tune)), **how):
+            print(f"tuned: {spec}")
+    specs = [sweep.resolve(name, arm) for arm in chosen.values()]
+    count = sweep.run(name, specs, seeds, **how)
+    print(f"{name}: {count} seeds run, {len(chosen)} arms of {len(seeds)} seeds are recorded")
+    return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from "0-9", "3" or "0,2,7-9".
+
+    Raises:
+        InputError: anything else, a range that goes backwards or a million seeds.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise InputError(
+                f'--seeds {text!r}: give whole numbers and ranges, for example "0-9" or "0,3,5"'
+            )
+        seeds += range(first, last + 1)
+    return list(dict.fromkeys(seeds))
+
+
+def _choose(experiment: str, names: str | None) -> dict:
+    from bnkit import experiments
+
+    there = experiments.find(experiment).ARMS
+    if names is None:
+        return dict(there)
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in there:
+            raise InputError(f"{experiment} has no arm {name!r}: choose from {', '.join(there)}")
+    return {name: there[name] for name in chosen}
+
+
+def _list(experiment: str, chosen: dict) -> int:
+    from bnkit import store, sweep
+
+    for name, arm in chosen.items():
+        try:
+            spec = sweep.resolve(experiment, arm)
+        except InputError as error:
+            print(f"{name:28} {error}")
+            continue
+        seeds = store.recorded_seeds(experiment, spec)
+        print(f"{name:28} {store.spec_key(spec)}  {len(seeds)} seeds: {seeds}")
+    return 0

@@ -1,0 +1,119 @@
+"""Run what is absent: on this machine's cores, or on a Dask cluster; store it as it finishes.
+
+A sweep that was killed goes on where it stopped when it is started again. A worker that dies with
+a task in hand costs that task a second try, not its rows.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bnkit import places, store
+from bnkit.errors import InputError
+from bnkit.sweep.origin import rules_served
+from bnkit.sweep.tasks import Done, Task, num_cores, perform, plan
+
+
+def run(
+    experiment: str,
+    specs: Iterable[Any],
+    seeds: Sequence[int],
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    root: Path | None = None,
+    quiet: bool = False,
+) -> int:
+    """Run and store what is not yet recorded.
+
+    Args:
+        experiment: a name of `experiments.names()`.
+        specs: the arms.
+        seeds: for each arm.
+        workers: processes; one a core if absent.
+        scheduler: address of a Dask scheduler, for example "tcp://10.0.0.1:8786"; its workers
+            need bnkit, the data sets and nothing else.
+        root: the records' folder.
+        quiet: no progress bar.
+
+    Returns:
+        How many seeds were run.
+
+    Raises:
+        InputError: another sweep is writing this experiment's records, or no scheduler answers.
+    """
+    with _alone(experiment, root or places.records()):
+        tasks = plan(experiment, specs, seeds, root)
+        rules = rules_served(experiment)
+        for done in _finished(tasks, workers or num_cores(), scheduler, quiet):
+            for seed in done.task.seeds:
+                mine = [row for row in done.rows if row.seed == seed]
+                origin = {**done.origin, "rules": rules}
+                store.save(experiment, done.task.spec, seed, mine, origin, root)
+    return sum(len(task.seeds) for task in tasks)
+
+
+def _finished(
+    tasks: Sequence[Task], workers: int, scheduler: str | None, quiet: bool
+) -> Iterator[Done]:
+    """The tasks' results in the order in which they finish, with a progress bar of seeds."""
+    from tqdm import tqdm
+
+    if not tasks:
+        return
+    total = sum(len(task.seeds) for task in tasks)
+    with tqdm(total=total, unit="seed", disable=quiet, file=sys.stderr) as bar:
+        for done in _on_cluster(tasks, scheduler) if scheduler else _here(tasks, workers):
+            bar.update(len(done.task.seeds))
+            yield done
+
+
+def _here(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
+    from joblib import Parallel, delayed, parallel_config
+
+    if workers == 1:
+        yield from map(perform, tasks)
+        return
+    with parallel_config(backend="loky", n_jobs=min(workers, len(tasks)), inner_max_num_threads=1):
+        parallel = Parallel(return_as="generator_unordered")
+        yield from parallel(delayed(perform)(task) for task in tasks)
+
+
+def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
+    """Joblib's own Dask backend: Dask runs a task again elsewhere when its worker is lost."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "--scheduler needs Dask: `pip install 'dask[distributed]'` here and on the workers"
+        ) from None
+    from joblib import Parallel, delayed, parallel_config
+
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
+            "`dask scheduler` and give its address, tcp://HOST:PORT"
+        ) from None
+    with client, parallel_config(backend="dask", client=client):
+        parallel = Parallel(return_as="generator_unordered")
+        yield from parallel(delayed(perform)(task) for task in tasks)
+
+
+@contextmanager
+def _alone(experiment: str, root: Path) -> Iterator[None]:
+    """Two sweeps into one folder would do the same work twice: the second is refused."""
+    from filelock import FileLock, Timeout
+
+    folder = root / experiment
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".sweep.lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"another sweep is writing {folder}: wait for it, or let it finish and start again"
+        ) from None

@@ -1,0 +1,59 @@
+"""A task: some seeds of one arm, run in one process with one thread."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bnkit import experiments, store
+from bnkit.rows import Row
+from bnkit.sweep.origin import origin
+
+
+class Task(NamedTuple):
+    """Some seeds of one arm."""
+
+    experiment: str
+    spec: Any
+    seeds: tuple[int, ...]
+
+
+class Done(NamedTuple):
+    """What came of a task: the rows of all of its seeds, and where they come from."""
+
+    task: Task
+    rows: list[Row]
+    origin: dict[str, Any]
+
+
+def plan(
+    experiment: str, specs: Iterable[Any], seeds: Sequence[int], root: Path | None = None
+) -> list[Task]:
+    """The tasks that are still to do, in stacks of the size that the experiment asks for."""
+    stack = getattr(experiments.find(experiment), "STACK", 1)
+    tasks = []
+    for spec in dict.fromkeys(specs):  # two arms may be one spec
+        there = set(store.recorded_seeds(experiment, spec, root))
+        absent = [seed for seed in dict.fromkeys(seeds) if seed not in there]
+        tasks += [
+            Task(experiment, spec, tuple(absent[start : start + stack]))
+            for start in range(0, len(absent), stack)
+        ]
+    return tasks
+
+
+def perform(task: Task, progress: str | None = None) -> Done:
+    """Run one task in this process, with one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    rows = experiments.find(task.experiment).run(task.spec, task.seeds, progress)
+    seconds = (time.perf_counter() - started) / len(task.seeds)
+    return Done(task, rows, origin(task.spec, len(task.seeds), seconds))
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
