@@ -1,35 +1,36 @@
-"""Load on each page the scripts that it needs and no others.
+"""Load on each page the scripts that it needs, and all of them from the site itself.
 
 The builder always adds thebe, which starts cells on a remote kernel: training does not fit there,
 its script comes from another server, and its variables are declared twice on each page. plotly.js
-is 1.5 MB and stands on few pages.
+is 1.5 MB and stands on few pages. A quiz asks another server for MathJax where ours is late.
 """
 
 import re
 
 _PLOT = 'class="bn-plot"'  # as bnkit.figures.interactive writes it
 _PLOTLY = "vendor/plotly/plotly-cartesian.min.js"
-_THEBE_SETTINGS = re.compile(r'<script type="text/x-thebe-config">.*?</script>', re.DOTALL)
-_THEBE_KERNEL = re.compile(r"<script>kernelName = .*?</script>", re.DOTALL)
+_MATHJAX = "vendor/mathjax/tex-mml-chtml.js"
+_OUTSIDE_MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax@3/es5/[\w-]+\.js")
+_THEBE_SETTINGS = re.compile(
+    r'<script type="text/x-thebe-config">.*?</script>|<script>kernelName = .*?</script>', re.DOTALL
+)
 
 
-def _of_thebe(script):
-    attributes = getattr(script, "attributes", {})
-    text = f"{getattr(script, 'filename', script)} {attributes.get('body', '')}"
-    return "thebe" in text.lower()
+def of_thebe(file):
+    attributes = getattr(file, "attributes", {})
+    return "thebe" in f"{getattr(file, 'filename', file)} {attributes.get('body', '')}".lower()
 
 
 def choose(app, pagename, templatename, context, doctree):
-    scripts = context.get("script_files")
-    if scripts is not None:
-        scripts[:] = [script for script in scripts if not _of_thebe(script)]
+    for kind in ("script_files", "css_files"):
+        context[kind] = [file for file in context.get(kind, []) if not of_thebe(file)]
     body = context.get("body")
     if not body:
         return
-    body = _THEBE_KERNEL.sub("", _THEBE_SETTINGS.sub("", body))
-    context["body"] = body
+    body = _THEBE_SETTINGS.sub("", body)
+    context["body"] = _OUTSIDE_MATHJAX.sub(context["pathto"](_MATHJAX, 1), body)
     if _PLOT in body:
-        scripts.append(context["pathto"](_PLOTLY, 1))
+        context["script_files"].append(_PLOTLY)
 
 
 def setup(app):

@@ -54,8 +54,8 @@ CLAIM_KINDS = ("exact", "experiment", "editorial")
 WORDS = ("supported", "refuted", "undecided")
 RULINGS = ("corrected", "cited", "cannot be tested here")
 # How we know what was published: the text itself, its abstract or the authors' own page, other
-# people's summary, memory, or nothing was published and the number is a pilot of ours.
-CERTAINTIES = ("read", "abstract", "reported", "remembered", "pilot")
+# people's summary, or memory; of a claim of ours: derived, or suggested by a pilot.
+CERTAINTIES = ("read", "abstract", "reported", "remembered", "derived", "pilot")
 OWN_SOURCES = ("ours", "article")  # no citation: our own claim, or the article's
 
 

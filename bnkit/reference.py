@@ -129,12 +129,14 @@ def var_unbiased(var_biased: ArrayLike, num_values: int) -> Array:
 
 def channel_sum(values: Array) -> Array:
     """Sum over every axis but the channel: (N, C, *spatial) -> (C,)."""
-    return values.sum(axis=_all_but_channel(values))
+    total: Array = values.sum(axis=_all_but_channel(values))
+    return total
 
 
 def channel_mean(values: Array) -> Array:
     """Mean over every axis but the channel: (N, C, *spatial) -> (C,)."""
-    return values.mean(axis=_all_but_channel(values))
+    mean: Array = values.mean(axis=_all_but_channel(values))
+    return mean
 
 
 def _all_but_channel(values: Array) -> tuple[int, ...]:

@@ -46,10 +46,10 @@ class MnistSigmoid:
 PLAIN, BATCH = (MnistSigmoid(norm=norm, rate=1.0) for norm in ("none", "batch"))
 ARMS = {
     "none": Tuned(PLAIN),
-    "batch": Tuned(BATCH, like=PLAIN),  # the claim is about an unchanged rate
-    "batch-tuned": Tuned(BATCH),
+    "batch": Tuned(BATCH),
+    "batch@none": Tuned(BATCH, like=PLAIN),  # at the rate chosen for the plain net
     **{
-        f"{spec.norm}-rate-{rate:g}": replace(spec, rate=rate)
+        f"{spec.norm}@{rate:g}": replace(spec, rate=rate)
         for rate in (0.1, 0.5)
         for spec in (PLAIN, BATCH)
     },

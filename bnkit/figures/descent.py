@@ -128,6 +128,7 @@ def with_slider(
         x_range=(surface.first[0], surface.first[-1]),
         y_range=(surface.second[0], surface.second[-1]),
     )
+    figure.update_layout(xaxis_constrain="domain", yaxis_scaleanchor="x")  # as the panels: equal
     return Interactive(figure, alt=alt, name=name, height=520)
 
 
@@ -139,7 +140,9 @@ def _curves(run: Descent) -> list[go.Scatter]:
         _curve(contour, "loss", "lines", line={"color": FAINT, "width": 1}, hoverinfo="skip"),
         _curve(thin, "path", "lines+markers", line={"color": BLUE, "width": 1.5}, marker_size=4),
         _curve(start, "start", "markers", marker={"color": INK, "symbol": "square", "size": 9}),
-        _curve(minimum, "minimum", "markers", marker={"color": ORANGE, "symbol": "star", "size": 15}),
+        _curve(
+            minimum, "minimum", "markers", marker={"color": ORANGE, "symbol": "star", "size": 15}
+        ),
     ]
 
 

@@ -32,10 +32,18 @@ def not_converged(panels: Sequence[Panel], *, y_label: str) -> Figure:
     for axes, panel in zip(grid.flat, panels, strict=True):
         batches = np.arange(1, len(panel.truth) + 1)
         for label, trace in panel.traces.items():
-            axes.plot(batches, trace, lw=1.5, label=label)
+            axes.plot(batches, trace, lw=1.2, label=label)
         axes.plot(batches, panel.truth, "--", color=INK, lw=1.2, label="truth")
-        axes.set(title=panel.title, xlabel="batch", ylabel=y_label)
-        axes.legend(fontsize=8, loc="best")
+        axes.set(xlabel="batch", ylabel=y_label)
+        axes.set_title(panel.title, pad=20)  # room for the legend below it
+        axes.legend(
+            fontsize=8,
+            loc="lower left",
+            bbox_to_anchor=(-0.03, 0.98),
+            ncols=4,
+            handlelength=1.2,
+            columnspacing=1.0,
+        )
     return figure
 
 
@@ -134,6 +142,6 @@ def diagnosis(cases: Sequence[str], accuracies: Mapping[str, Sequence[float]]) -
             values, rows + 0.16 * (1 - number), marker, color=color, ms=8, ls="none", label=label
         )
     axes.set_yticks(rows, cases)
-    axes.set(xlabel="test accuracy", xlim=(0.0, 1.03), ylim=(-0.6, len(cases) - 0.4))
+    axes.set(xlabel="test accuracy", ylim=(-0.6, len(cases) - 0.4))
     axes.legend(loc="upper center", bbox_to_anchor=(0.3, 1.2), ncols=3)
     return figure

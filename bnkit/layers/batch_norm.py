@@ -19,8 +19,8 @@ BACKENDS = {
 }
 
 
-class _FromScratch(nn.modules.batchnorm._BatchNorm):
-    """What the three layers share; they differ in the shapes that they accept.
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """What the layers of one, two and three dimensions share: all but the shapes they accept.
 
     In training mode, and wherever there are no running statistics, x is normalized by its own
     batch (Ioffe & Szegedy 2015, Algorithm 1); in evaluation mode by the running statistics
@@ -106,7 +106,8 @@ class _FromScratch(nn.modules.batchnorm._BatchNorm):
         """Move the running statistics, in place, towards those of this batch of num_values."""
         mean, running_rate = statistics.mean, self.momentum
         if running_rate is None:  # 1, 1/2, 1/3, ...: then the running value is the plain mean
-            running_rate = (1.0 / (self.num_batches_tracked + 1)).to(self.running_mean.dtype)
+            num_batches = self.num_batches_tracked + 1
+            running_rate = (1.0 / num_batches).to(self.running_mean.dtype)
         var_unbiased = statistics.var_biased * (num_values / (num_values - 1))
         largest = torch.finfo(self.running_var.dtype).max
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), running_rate)
@@ -123,7 +124,7 @@ class _FromScratch(nn.modules.batchnorm._BatchNorm):
                 f"Expected more than 1 value per channel when training, got input size {shape}: "
                 "drop the last batch, or call eval()"
             )
-        if self.eps < 0 or (by_batch and self.eps == 0):
+        if not (self.eps > 0 if by_batch else self.eps >= 0):
             allowed = "positive during training" if by_batch else "non-negative"
             raise ValueError(f"batch_norm eps must be {allowed}, but got {self.eps}")
         if not x.is_floating_point():
@@ -131,6 +132,9 @@ class _FromScratch(nn.modules.batchnorm._BatchNorm):
                 f"batch normalization of {x.dtype} is not implemented: convert the input, "
                 "for example with .float()"
             )
+        if (self.running_mean is None) != (self.running_var is None):
+            error = ValueError if self.training else RuntimeError
+            raise error("running_mean and running_var must both be tensors, or both None")
         accepted = {x.dtype, functional.computing_dtype(x)}
         for name in ("running_mean", "running_var", "weight", "bias"):
             own = getattr(self, name)
@@ -148,17 +152,13 @@ class _FromScratch(nn.modules.batchnorm._BatchNorm):
                 )
 
 
-class BatchNorm1d(_FromScratch, nn.BatchNorm1d):
-    """Batch normalization of (N, C) or (N, C, L); arguments as below.
-
-    See Also:
-        BatchNorm2d for (N, C, H, W), BatchNorm3d for (N, C, D, H, W).
-    """
+class BatchNorm1d(BatchNorm, nn.BatchNorm1d):
+    """Batch normalization of (N, C) or (N, C, L); arguments and errors are those of `BatchNorm`."""
 
 
-class BatchNorm2d(_FromScratch, nn.BatchNorm2d):
-    """Batch normalization of (N, C, H, W)."""
+class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
+    """Batch normalization of (N, C, H, W); arguments and errors are those of `BatchNorm`."""
 
 
-class BatchNorm3d(_FromScratch, nn.BatchNorm3d):
-    """Batch normalization of (N, C, D, H, W)."""
+class BatchNorm3d(BatchNorm, nn.BatchNorm3d):
+    """Batch normalization of (N, C, D, H, W); arguments and errors are those of `BatchNorm`."""

@@ -18,6 +18,8 @@ from torch.autograd import forward_ad
 from bnkit.layers import functional, sweeps
 from bnkit.layers.functional import Statistics, all_but_channel, like, num_values
 
+SMALL = 2**15  # values: fewer are in cache anyway, and sweeps cost more than they save
+
 
 def batch_norm(
     x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float
@@ -63,10 +65,9 @@ class _ClosedForm(torch.autograd.Function):
         inv_std = statistics.inv_std(ctx.eps)
         gain = gamma * inv_std
 
-        # Sweeps write in place. Where this pass is itself differentiated or mapped, and where one
-        # block would hold it all, plain operations do the same.
+        # Sweeps write in place, which a pass that is itself differentiated or mapped cannot do.
         watched = torch.is_grad_enabled() or _is_transformed(dy, x)
-        by = _Plain if watched or x.numel() <= sweeps.BLOCK else sweeps
+        by = _Plain if watched or x.numel() < SMALL else sweeps
         dbeta, sum_dy_centered = by.channel_sums(dy, x, statistics)
         dgamma = sum_dy_centered * inv_std
 

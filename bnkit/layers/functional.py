@@ -43,9 +43,7 @@ class Statistics(NamedTuple):
         return torch.rsqrt(self.variance + (eps**0.5 / self.scale).square())
 
 
-def batch_norm(
-    x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float = 0.0
-) -> Tensor:
+def batch_norm(x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float = 0.0) -> Tensor:
     """Normalize each channel over the batch, then scale and shift.
 
     Algorithm 1 of Ioffe & Szegedy (2015), for the exact claims of the book: unlike the layers,

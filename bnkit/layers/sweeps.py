@@ -65,7 +65,7 @@ def _blocks(
     """Blocks of (x - mean) / scale, in `into` or one after the other in a scratch tensor."""
     num_examples = max(1, BLOCK // x[0].numel()) if x.is_cpu else len(x)
     scratch = torch.empty_like(x[:num_examples], dtype=computing_dtype(x)) if into is None else None
-    center, scale, offset, _ = (like(x, values) for values in statistics)
+    center, scale, offset = (like(x, values) for values in statistics[:3])
     for start in range(0, len(x), num_examples):
         examples = slice(start, start + num_examples)
         block = x[examples]

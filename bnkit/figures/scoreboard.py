@@ -1,0 +1,107 @@
+"""All claims on one page: a bar a chapter, and a table with effect, interval and number of seeds.
+
+Takes entries of the ledger, or anything with the same attributes.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bnkit.figures.style import AMBER, GREEN, GRID, ORANGE
+
+WORDS = {
+    "supported": GREEN,
+    "refuted": ORANGE,
+    "undecided": AMBER,
+    "untested": GRID,
+    "editorial": "#c9d7e6",
+}
+
+
+def counts(entries: Iterable[Any]) -> pd.DataFrame:
+    """One row a chapter, in the order of the entries, one column a verdict, how many claims."""
+    chapters: dict[str, Counter[str]] = {}
+    for entry in entries:
+        chapters.setdefault(entry.claim.chapter, Counter())[entry.word] += 1
+    table = pd.DataFrame.from_dict(chapters, orient="index")
+    return table.reindex(columns=list(WORDS)).fillna(0).astype(int)
+
+
+def bars(entries: Iterable[Any]) -> Figure:
+    """Claims a chapter, colored by verdict."""
+    table = counts(entries)
+    figure, axes = plt.subplots(figsize=(7.2, 0.8 + 0.26 * len(table)))
+    left = pd.Series(0, index=table.index)
+    for word, color in WORDS.items():
+        axes.barh(table.index, table[word], left=left, color=color, label=word, height=0.7)
+        left = left + table[word]
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("claims")
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    figure.legend(loc="outside upper center", ncols=len(WORDS), handlelength=1.0)
+    return figure
+
+
+class Table:
+    """An HTML table of entries, which scrolls in itself on a narrow screen."""
+
+    def __init__(self, entries: Iterable[Any], links: Mapping[str, str]) -> None:
+        self.entries = list(entries)
+        self.links = links
+
+    def rows(self) -> list[tuple[str, str, str, str, str, str]]:
+        """(id, claim, verdict, effect and interval, n, chapter) of each entry, as text."""
+        return [
+            (
+                entry.claim.id,
+                entry.claim.claim,
+                entry.word + (" *" if entry.rule_changed else ""),
+                *_numbers(entry),
+                entry.claim.chapter,
+            )
+            for entry in self.entries
+        ]
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col">{name}</th>'
+            for name in ("id", "claim", "verdict", "effect [interval]", "n", "chapter")
+        )
+        body = "".join(
+            self._row(entry, row) for entry, row in zip(self.entries, self.rows(), strict=True)
+        )
+        return (
+            '<div class="bn-table" tabindex="0" role="region" aria-label="All claims">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def _row(self, entry: Any, row: tuple[str, ...]) -> str:
+        id, claim, verdict, effect, n, chapter = map(escape, row)
+        link = self.links.get(entry.claim.chapter)
+        place = f'<a href="{escape(link)}">{chapter}</a>' if link else chapter
+        return (
+            f'<tr id="claim-{id}"><td>{id}</td><td>{claim}</td>'
+            f'<td><span class="bn-word bn-{entry.word}">{verdict}</span></td>'
+            f"<td>{effect}</td><td>{n}</td><td>{place}</td></tr>"
+        )
+
+
+def _numbers(entry: Any) -> tuple[str, str]:
+    verdict = entry.verdict
+    if verdict is None:
+        return (entry.why if entry.word == "editorial" else "", "")
+    interval = f"{_short(verdict.effect)} [{_short(verdict.low)}, {_short(verdict.high)}]"
+    return f"{verdict.unit} {interval}", str(verdict.n)
+
+
+def _short(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.3g}".replace("-", "−")
