@@ -24,8 +24,8 @@ _MENDED = (
     (re.compile(r' role="doc-biblioentry"'), ""),
     # A wide table scrolls by itself, and so needs the focus of a keyboard.
     (
-        re.compile(r'<div class="(pst-scrollable-table-container|output text_html)">(?=\s*<(?:div>\s*<style|table))'),
-        r'<div class="\1" tabindex="0" role="group" aria-label="Table">',
+        re.compile(r'<div class="output text_html">(?=\s*<(?:div>\s*<style|style|table))'),
+        '<div class="output text_html" tabindex="0" role="group" aria-label="Table">',
     ),
 )
 

@@ -1,6 +1,7 @@
 """`python -m bnkit COMMAND`: what the book's commands have in common is here, no more."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +11,7 @@ from bnkit.errors import InputError
 
 # Each module has `add_parser(subparsers)`; its parser's default `handler` returns an exit code.
 _COMMANDS = tuple(
-    f"bnkit.{room}.command" for room in ("book", "data", "ledger", "sweep", "reproduce")
+    f"bnkit.{room}.command" for room in ("book", "data", "ledger", "sweep", "reproduce", "bench")
 )
 
 
@@ -38,16 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = build_parser().parse_args(arguments)
     try:
-        return parsed.handler(parsed)
+        code = parsed.handler(parsed)
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `python -m bnkit claims | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `python -m bnkit claims | head`: Python flushes once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that must not be written to
+        print(f"error: {error}; what was finished is kept", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
                                  provenance.json   SHA-256 and origin of every seed's file
 
 Every artifact is written beside its final name and then renamed, the provenance last; a seed
-counts as recorded only if its provenance is there and its hash is right. So a kill at any moment
-loses at most what was not yet finished, and an altered digit is seen.
+counts as recorded only if its provenance is there, and is read only if its hash is right. So a kill
+at any moment loses at most what was not yet finished, and an altered digit is seen.
 """
 
 import csv
@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _COLUMNS = ("seed", "step", "name", "value", "unit")
+_MEND = "restore it from version control, or delete its folder and run its sweep again"
 
 
 class RecordError(InputError):
@@ -56,8 +58,22 @@ def folder(experiment: str, spec: Any, root: Path | None = None) -> Path:
 
 
 def recorded_seeds(experiment: str, spec: Any, root: Path | None = None) -> list[int]:
-    """The seeds that are stored whole, sorted."""
+    """The seeds that have been stored, sorted; `load` sees whether they are as written."""
     return sorted(int(seed) for seed in _provenance(folder(experiment, spec, root)))
+
+
+def intact_seeds(experiment: str, spec: Any, root: Path | None = None) -> list[int]:
+    """The recorded seeds whose file is there, sorted: one that was deleted is to be run again.
+
+    Raises:
+        RecordError: a file that is there, and is not as it was written.
+    """
+    place = folder(experiment, spec, root)
+    entries = _provenance(place)
+    there = [seed for seed in sorted(map(int, entries)) if (place / _file_name(seed)).exists()]
+    for seed in there:
+        _intact_text(place / _file_name(seed), entries[str(seed)]["sha256"])
+    return there
 
 
 def load(
@@ -109,18 +125,25 @@ def save(
     """Store one seed's rows; a seed that is already there is replaced.
 
     Raises:
-        ValueError: rows of another seed among them, or none.
+        ValueError: rows of another seed among them, or none, or one metric twice at one step.
+        RecordError: the folder holds something that this version cannot read; it is left as it is.
     """
     rows = sorted(rows, key=lambda row: (row.name, row.step))
     if not rows or {row.seed for row in rows} != {seed}:
         raise ValueError(
             f"rows of seed {seed} expected, got those of {sorted({r.seed for r in rows})}"
         )
+    for row, following in pairwise(rows):
+        if (row.name, row.step) == (following.name, following.step):
+            raise ValueError(f"seed {seed} has {row.name} twice at step {row.step}: keep one")
     place = folder(experiment, spec, root)
+    _provenance(place)  # what cannot be read is refused before anything is made
     place.mkdir(parents=True, exist_ok=True)
     content = _to_csv(rows)
     with _locked(place):
         entries = dict(_provenance(place))
+        for left_by_a_kill in place.glob(".*.part"):
+            left_by_a_kill.unlink()
         write_atomic(place / "spec.json", canonical(spec) + "\n")
         path = write_atomic(place / _file_name(seed), content)
         entries[str(seed)] = {**origin, "sha256": _sha256(content)}
@@ -157,6 +180,12 @@ def _to_csv(rows: Sequence[Row]) -> str:
 
 
 def _read_rows(path: Path, expected: str) -> Iterator[Row]:
+    lines = csv.reader(io.StringIO(_intact_text(path, expected)))
+    for seed, step, name, value, unit in list(lines)[1:]:
+        yield Row(int(seed), int(step), name, float(value), unit)
+
+
+def _intact_text(path: Path, expected: str) -> str:
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -166,28 +195,54 @@ def _read_rows(path: Path, expected: str) -> Iterator[Row]:
             f"{path}: SHA-256 is {_sha256(text)[:12]}…, the record says {expected[:12]}…: it was "
             "altered or cut; restore it from version control, or delete it and run its sweep again"
         )
-    for seed, step, name, value, unit in list(csv.reader(io.StringIO(text)))[1:]:
-        yield Row(int(seed), int(step), name, float(value), unit)
+    return text
 
 
 def _provenance(place: Path) -> Mapping[str, Any]:
+    """Seed (as text) -> its origin and hash, empty where nothing is stored."""
     path = place / "provenance.json"
     try:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
+        _refuse_a_cut_name(place)
         return {}
     except (OSError, ValueError) as error:
-        raise RecordError(
-            f"{path}: cannot be read ({error}); restore it from version control, or delete it and "
-            "run its sweep again"
-        ) from None
+        raise RecordError(f"{path}: cannot be read ({error}); {_MEND}") from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise RecordError(
-            f"{path}: schema {schema}, this version reads {SCHEMA}; run its sweep again in an "
-            "empty folder"
+            f"{path}: schema {schema}, this version reads {SCHEMA}; move the folder away and run "
+            "its sweep again"
         )
-    return document["seeds"]
+    _check_spec(place)
+    seeds = document.get("seeds")
+    if not isinstance(seeds, dict) or not all(map(_is_an_origin, seeds.items())):
+        raise RecordError(f"{path}: not every seed has a number and a SHA-256; {_MEND}")
+    return seeds
+
+
+def _is_an_origin(entry: tuple[str, Any]) -> bool:
+    seed, origin = entry
+    return seed.isdecimal() and isinstance(origin, dict) and isinstance(origin.get("sha256"), str)
+
+
+def _check_spec(place: Path) -> None:
+    """The folder's name is the key of the spec inside: one altered field, and it is not."""
+    path = place / "spec.json"
+    try:
+        key = _sha256(path.read_bytes().decode("utf-8").removesuffix("\n"))[:12]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read ({error}); {_MEND}") from None
+    if key != place.name:
+        raise RecordError(f"{path}: its key is {key} and not {place.name}: altered or cut; {_MEND}")
+
+
+def _refuse_a_cut_name(place: Path) -> None:
+    """Records under a part of their key would be run again, and be lost to every verdict."""
+    for length in range(1, len(place.name)):
+        cut = place.with_name(place.name[:length])
+        if (cut / "provenance.json").exists():
+            raise RecordError(f"{cut}: the name is cut, the key is {place.name}; rename the folder")
 
 
 def _sha256(text: str) -> str:

@@ -93,6 +93,7 @@ def train(
     )
     rows: list[Row] = []
     diverged: set[int] = set()
+    unchecked: list[Tensor] = []  # losses since the last look: a look at each step costs time
     bar = _progress_bar(progress, num_steps)
     for step, (inputs, targets) in enumerate(batches):
         current = rate * (rate_at(step) if rate_at else 1.0)
@@ -108,21 +109,30 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()
         optimizer.step()
+        unchecked.append(losses.detach())
         if step % 100 == 0 or step == num_steps - 1:
-            rows += _newly_diverged(losses, seeds, step, diverged)
+            rows += _newly_diverged(torch.stack(unchecked), seeds, step, diverged)
+            unchecked.clear()
             bar.set_postfix(loss=f"{float(losses.detach().nanmedian()):.4f}", rate=f"{current:g}")
         bar.update()
+    else:
+        raise ValueError(f"the batches ran out before step {num_steps}: give endless ones")
     bar.close()
     return rows
 
 
 def _newly_diverged(
-    losses: Tensor, seeds: Sequence[int], step: int, diverged: set[int]
+    losses: Tensor, seeds: Sequence[int], last: int, diverged: set[int]
 ) -> list[Row]:
-    finite = torch.isfinite(losses.detach()).tolist()
-    new = [seed for seed, ok in zip(seeds, finite, strict=True) if not ok and seed not in diverged]
-    diverged.update(new)
-    return [Row(seed, step, "diverged", float(step), "step") for seed in new]
+    """A row for each seed whose loss is not finite in (steps, K) `losses`, which end at `last`."""
+    steps = range(last - len(losses) + 1, last + 1)
+    rows = []
+    for seed, finite in zip(seeds, torch.isfinite(losses).T.tolist(), strict=True):
+        if seed not in diverged and not all(finite):
+            diverged.add(seed)
+            step = steps[finite.index(False)]
+            rows.append(Row(seed, step, "diverged", float(step), "step"))
+    return rows
 
 
 def every(interval: int) -> Schedule:

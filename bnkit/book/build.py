@@ -21,7 +21,7 @@ def build(
     *,
     parameters: dict[str, object] | None = None,
     num_workers: int | None = None,
-    say: Say = print,
+    say: Say | None = None,
 ) -> int:
     """Execute what changed, stage, build, publish.
 
@@ -29,11 +29,12 @@ def build(
         folders: what to build, and where.
         parameters: given to every chapter; by default each runs with its own.
         num_workers: chapters at a time; by default one for each core.
-        say: takes a line for the person who waits.
+        say: takes a line for the person who waits; by default it is printed above the bar.
 
     Returns:
         0, or 1 where a chapter or the builder failed: then the old site stays as it was.
     """
+    say = say or _above_the_bar
     with locked(folders):
         site.recover(folders)
         manifest = Manifest.read(folders.manifest)
@@ -133,10 +134,16 @@ def _execute(
             else:
                 manifest.chapters[job.name] = _entry(job, outcome, wanted[job.name])
                 manifest.write(folders.manifest)
-            bar.write(_report(job, outcome))
+            say(_report(job, outcome))
             bar.update()
     shutil.rmtree(folders.work, ignore_errors=True)
     return failed
+
+
+def _above_the_bar(line: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(line)
 
 
 def _known(path: Path, given: dict[str, object]) -> dict[str, object]:
@@ -158,6 +165,7 @@ def _entry(job: Job, outcome: Outcome, key: str) -> Execution:
         key=key,
         sha256=files.digest(job.target.read_bytes()),
         seconds=round(outcome.seconds, 2),
+        cpu_seconds=round(outcome.cpu_seconds, 2),
         peak_bytes=outcome.peak_bytes,
         parameters={**notebook.parameters(notebook.read(job.source)), **job.parameters},
         machine=status.machine(),

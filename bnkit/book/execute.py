@@ -44,12 +44,14 @@ class Outcome:
     Attributes:
         error: one line: the code cell, its first line, what happened.
         seconds: from the start of the kernel to its end.
+        cpu_seconds: of the kernel's processors, which a busy machine does not change much.
         peak_bytes: the largest memory of the kernel, None where the system does not tell.
         stderr: what the cells wrote to the error stream.
     """
 
     error: str = ""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_bytes: int | None = None
     stderr: str = ""
 
@@ -64,14 +66,14 @@ def execute(job: Job) -> Outcome:
         happened = _papermill(job)
         seconds = time.monotonic() - started
         if happened:
-            return Outcome(stopped(job, happened), seconds)
+            return Outcome(stopped(job, happened))
         executed = notebook.read(job.work / _EXECUTED)
         fault = notebook.fault(executed)
         if fault:
-            return Outcome(_line(executed, *fault), seconds)
+            return Outcome(_line(executed, *fault))
         merged = notebook.merge(notebook.read(job.source), executed)
         files.replace(job.target, notebook.dump(merged))
-        return Outcome("", seconds, _peak_bytes(), notebook.stderr(executed))
+        return Outcome("", seconds, *_used(), notebook.stderr(executed))
     except OSError as error:
         return Outcome(f"{error.strerror or error}: {error.filename or job.work}")
     except Exception as error:  # whatever it is, it must not pass for success or stop the others
@@ -137,11 +139,12 @@ def _papermill(job: Job) -> str:
     return happened
 
 
-def _peak_bytes() -> int | None:
-    """The largest resident memory of the kernel, this process's only child so far."""
+def _used() -> tuple[float, int | None]:
+    """Processor seconds and largest resident memory of the kernel, the only child so far."""
     if sys.platform == "win32":
-        return None
+        return 0.0, None
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    scale = 1 if sys.platform == "darwin" else 1024
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * scale

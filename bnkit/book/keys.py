@@ -35,13 +35,13 @@ def builder_versions() -> dict[str, str]:
 
 
 def surroundings(home: Path) -> str:
-    """One key of all that the chapters share: `bnkit`, `data/`, the requirements, the versions."""
+    """One key of all that the chapters share: `bnkit`, `data/`, the locked versions."""
     package = Path(bnkit.__file__).parent
-    requirements = home / "requirements.txt"
+    named = [home / name for name in ("requirements.txt", "_toc.yml")]  # chapters link to chapters
     parts = {
         "bnkit": files.tree_digest(package, _sources(package)),
         "data": files.tree_digest(home / "data", _data(home / "data")),
-        "requirements": files.digest(requirements.read_bytes()) if requirements.is_file() else "",
+        "named": files.tree_digest(home, named),
         "versions": versions(),
     }
     return files.digest(json.dumps(parts, sort_keys=True).encode())

@@ -17,6 +17,7 @@ class Execution:
         key: of everything that its outputs depend on (`keys.chapter`).
         sha256: of the executed notebook's file.
         seconds: wall time, from the start of the kernel to its end.
+        cpu_seconds: of the kernel's processors.
         peak_bytes: the largest memory of the kernel, None where the system does not tell.
         parameters: the values that it ran with.
         machine: what it ran on.
@@ -26,6 +27,7 @@ class Execution:
     key: str
     sha256: str
     seconds: float
+    cpu_seconds: float
     peak_bytes: int | None
     parameters: dict[str, object]
     machine: str

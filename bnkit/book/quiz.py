@@ -27,8 +27,8 @@ _COLORS = {
 
 def names() -> list[str]:
     """The quizzes that there are, sorted."""
-    folder = files("bnkit.book") / "quizzes"
-    return sorted(file.name.removesuffix(".json") for file in folder.iterdir())
+    found = [file.name for file in (files("bnkit.book") / "quizzes").iterdir()]
+    return sorted(name.removesuffix(".json") for name in found if name.endswith(".json"))
 
 
 def questions(name: str) -> list[dict]:

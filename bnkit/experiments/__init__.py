@@ -12,8 +12,12 @@ An experiment's module has
 A judged metric is one row a seed, at the last step of the run; curves have other names.
 
 The seed is never a field: it varies within an arm, and verdicts take it as the sample.
+
+`$BNKIT_EXPERIMENTS` names folders with more such files, separated as in `$PATH`: an experiment of
+your own goes through the same trial, also on a cluster whose workers have the variable set.
 """
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -21,6 +25,8 @@ from types import ModuleType
 from typing import Any
 
 from bnkit.errors import InputError
+
+__path__ += filter(None, os.environ.get("BNKIT_EXPERIMENTS", "").split(os.pathsep))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bnkit.figures.interactive import Interactive, slider
@@ -69,6 +70,8 @@ def _draw(axis: Axes, run: Descent) -> None:
     axis.plot(*path[0], "s", color=INK, markersize=5, label="start", zorder=4)
     axis.plot(*run.optimum, "*", color=ORANGE, markersize=11, label="minimum", zorder=4)
     axis.grid(False)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.yaxis.set_major_locator(MaxNLocator(4))
     axis.set(
         aspect="equal",  # a stretched map would hide how stretched the loss is
         xlim=(surface.first[0], surface.first[-1]),

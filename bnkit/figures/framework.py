@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from bnkit.figures.style import AMBER, BLUE, GREEN, INK, ORANGE, WIDE
 
+_LOWEST = 1e-9  # where a logarithmic axis draws a zero
+
 LAYER_COLORS = {
     "torch.nn": ORANGE,
     "from scratch": BLUE,
@@ -32,22 +34,21 @@ def training_gap(steps: Sequence[int], gaps: Mapping[str, np.ndarray]) -> Figure
     return figure
 
 
-def large_means(ratios: np.ndarray, errors: Mapping[str, np.ndarray], resolution: float) -> Figure:
+def large_means(
+    ratios: np.ndarray, errors: Mapping[str, Sequence[float]], resolution: float
+) -> Figure:
     """Error of the output against float64, as the mean of a channel outgrows its spread.
 
     Args:
         ratios: (M,) mean over standard deviation of the input.
-        errors: layer to (M,) largest absolute errors.
+        errors: layer to M largest absolute errors.
         resolution: relative spacing of float32.
     """
     figure, axes = plt.subplots()
     for label, error in errors.items():
         color = LAYER_COLORS.get(label, INK)
         axes.loglog(ratios, error, "o-", ms=4, color=color, label=label)
-    axes.axhline(resolution, color=INK, ls=":", lw=1.2)
-    axes.text(
-        ratios[-1], resolution * 0.85, "spacing of float32 at 1", ha="right", va="top", fontsize=8
-    )
+    axes.axhline(resolution, color=INK, ls=":", lw=1.2, label="spacing of float32 at 1")
     axes.set(
         xlabel="mean / standard deviation of the channel", ylabel="largest error of the output"
     )
@@ -55,18 +56,17 @@ def large_means(ratios: np.ndarray, errors: Mapping[str, np.ndarray], resolution
     return figure
 
 
-def constant_channels(values: np.ndarray, distances: Mapping[str, np.ndarray]) -> Figure:
+def constant_channels(values: np.ndarray, distances: Mapping[str, Sequence[float]]) -> Figure:
     """How far a constant channel lands from beta, which is where it belongs.
 
     Args:
         values: (V,) the constant.
-        distances: layer to (V,) largest distances from beta; zeros are drawn at the lower edge.
+        distances: layer to V largest distances from beta; zeros are drawn at the lower edge.
     """
     figure, axes = plt.subplots()
-    floor = 1e-9
     for label, distance in distances.items():
         color = LAYER_COLORS.get(label, INK)
-        axes.loglog(values, np.maximum(distance, floor), "o-", ms=4, color=color, label=label)
+        axes.loglog(values, np.maximum(distance, _LOWEST), "o-", ms=4, color=color, label=label)
     axes.set(xlabel="value of the constant channel", ylabel=r"$|y-\beta|$, at least $10^{-9}$")
     axes.legend(loc="upper left")
     return figure

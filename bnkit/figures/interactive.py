@@ -6,6 +6,7 @@ own MIME type.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -31,6 +32,8 @@ class Interactive:
     def __init__(self, figure: go.Figure, *, alt: str, name: str, height: int = 420) -> None:
         if not alt.strip():
             raise ValueError(f"figure {name!r} needs alt text: say what it shows in a sentence")
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            raise ValueError(f"figure name {name!r}: lower-case letters, digits and hyphens only")
         self.figure, self.alt, self.name, self.height = figure, alt, name, height
         figure.update_layout(**_layout(height))
 
@@ -89,7 +92,7 @@ def slider(
         for text, _ in steps
     ]
     figure.update_layout(
-        sliders=[{"active": start, "currentvalue": {"prefix": label}, "steps": moves}],
+        sliders=[{"active": start, "pad": {"t": 48}, "currentvalue": {"prefix": label}, "steps": moves}],
         xaxis={"title": x_title, "range": x_range},
         yaxis={"title": y_title, "range": y_range},
     )

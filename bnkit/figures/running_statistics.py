@@ -70,12 +70,13 @@ def running_rate_slider(
         y_title="statistic of one channel",
         y_range=(float(low) - 0.3, float(high) + 0.3),
     )
+    figure.layout.sliders[0].pad = {"t": 40}  # below the label of the axis
     alt = (
         "Running mean and running variance of one channel, batch after batch, with a slider for "
         "the running rate. A low rate leaves the starting values slowly and is smooth; a high rate "
         "arrives at once and then jumps with every batch."
     )
-    return Interactive(figure, alt=alt, name="running-rate")
+    return Interactive(figure, alt=alt, name="running-rate", height=480)
 
 
 def _curves(

@@ -374,7 +374,9 @@ class Bound:
     below: float | None = None
 
     def __post_init__(self) -> None:
-        _claimed(self.above, self.below)
+        low, high, _, _ = _claimed(self.above, self.below)
+        if self.of is not None and not 0 <= (threshold := low if self.below is None else high) <= 1:
+            raise ValueError(f"a share lies between 0 and 1, got {threshold}")
 
     @property
     def claimed(self) -> Claimed:

@@ -106,14 +106,14 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         """Move the running statistics, in place, towards those of this batch of num_values."""
         mean, running_rate = statistics.mean, self.momentum
         if running_rate is None:  # 1, 1/2, 1/3, ...: then the running value is the plain mean
-            num_batches = self.num_batches_tracked + 1
-            running_rate = (1.0 / num_batches).to(self.running_mean.dtype)
+            running_rate = (self.num_batches_tracked + 1).to(mean.dtype).reciprocal()
         var_unbiased = statistics.var_biased * (num_values / (num_values - 1))
         largest = torch.finfo(self.running_var.dtype).max
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), running_rate)
-        self.running_var.lerp_(
-            var_unbiased.clamp(max=largest).to(self.running_var.dtype), running_rate
-        )
+        for running, batch in (
+            (self.running_mean, mean),
+            (self.running_var, var_unbiased.clamp(max=largest)),
+        ):
+            running.copy_((1.0 - running_rate) * running.to(batch.dtype) + running_rate * batch)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
 

@@ -109,10 +109,9 @@ def normalize_with(
 def center_and_scale(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """A center (C,) near the mean of each channel, and its largest distance from it (C,).
 
-    The center is the rounded mean, held between the least and the greatest value. So subtracting
-    it rounds next to nothing where the mean is large, a constant channel has its own value as
-    center, and a sum that overflows does no harm. The scale is at least sqrt(eps), which keeps
-    eps / scale**2 below 1.
+    The center is the rounded mean, held between the least and the greatest value: subtracting it
+    rounds next to nothing where the mean is large, and a constant channel has its own value as
+    center. The scale is at least sqrt(eps), which keeps eps / scale**2 below 1.
     """
     x = x.detach()
     axes, dtype = all_but_channel(x), computing_dtype(x)

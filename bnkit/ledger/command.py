@@ -20,17 +20,17 @@ def add_parser(subparsers) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Run the command; the exit code."""
-    from bnkit.ledger import open_ledger
+    from bnkit import claims
+    from bnkit.ledger import Ledger, open_ledger
 
-    ledger = open_ledger()
-    entries = list(ledger)
-    if arguments.chapter:
-        ids = {claim.id for claim in ledger.register.by_chapter(arguments.chapter)}
-        entries = [entry for entry in entries if entry.claim.id in ids]
+    register = claims.load()
+    chosen = register.by_chapter(arguments.chapter) if arguments.chapter else register.claims
+    ledger = open_ledger()  # all of it: families are judged together
+    ledger = Ledger(tuple(entry for entry in ledger if entry.claim in chosen), register)
     if arguments.json:
-        print(json.dumps([_finite(entry.as_json()) for entry in entries], indent=1))
+        print(json.dumps([_finite(entry.as_json()) for entry in ledger], indent=1))
         return 0
-    for entry in entries:
+    for entry in ledger:
         print(_line(entry))
     print(ledger.summary())
     return 0
@@ -45,6 +45,9 @@ def _line(entry) -> str:
             f"{verdict.unit} {verdict.effect:.4g} [{verdict.low:.4g}, {verdict.high:.4g}], "
             f"n = {verdict.n}; {verdict.what}"
         )
+        if any(count for _, count in verdict.not_reached):
+            counts = ", ".join(f"{arm} {count}" for arm, count in verdict.not_reached)
+            rest += f"; not reached: {counts}"
     changed = "  (rule changed after the record)" if entry.rule_changed else ""
     return f"{entry.claim.id:4} {entry.word:11} {entry.claim.chapter:34} {rest}{changed}"
 

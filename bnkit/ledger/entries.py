@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bnkit import claims
 from bnkit.claims import Claim, Register, Sentence, sentence_verdict
-from bnkit.judging import Rule, Verdict, holm, judge, rule_sha256
+from bnkit.judging import Verdict, holm, judge, rule_sha256
 from bnkit.ledger.samples import Untested, samples_of
 
 Word = Literal["supported", "refuted", "undecided", "untested", "editorial"]
@@ -52,7 +52,6 @@ class Entry:
             "verdict": self.word,
             **dict.fromkeys(("effect", "low", "high", "n")),
             **numbers,
-            "rule_changed": self.rule_changed,
         }
 
 
@@ -119,8 +118,7 @@ def open_ledger(root: Path | None = None, register: Register | None = None) -> L
 def _judge(claim: Claim, root: Path | None) -> Entry:
     if claim.rule is None or claim.experiment is None:
         return Entry(claim, why=claim.ruling or "")
-    rules: dict[str, Rule] = {claim.id: claim.rule, **claim.controls}
-    operands = [operand for rule in rules.values() for operand in rule.operands]
+    operands = [operand for rule in claim.rules.values() for operand in rule.operands]
     try:
         samples, seeds, origins = samples_of(
             claim.experiment,
@@ -130,13 +128,16 @@ def _judge(claim: Claim, root: Path | None) -> Entry:
         )
     except Untested as missing:
         return Entry(claim, why=str(missing))
-    verdicts = {name: judge(rule, samples) for name, rule in rules.items()}
-    now = rule_sha256(claim.rule)
-    recorded = {origins[arm][str(seed)]["rules"].get(claim.id) for arm in origins for seed in seeds}
+    try:
+        verdicts = {name: judge(rule, samples) for name, rule in claim.rules.items()}
+    except ValueError as error:  # a single seed, or a metric that the run does not have
+        return Entry(claim, why=str(error))
+    now = {name: rule_sha256(rule) for name, rule in claim.rules.items()}
+    of_seeds = [origins[arm][str(seed)].get("rules", {}) for arm in origins for seed in seeds]
     return Entry(
         claim,
         verdict=verdicts.pop(claim.id),
         seeds=seeds,
-        rule_changed=recorded != {now},
+        rule_changed=any(rules.get(name) != now[name] for rules in of_seeds for name in now),
         controls=verdicts,
     )

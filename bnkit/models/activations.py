@@ -1,26 +1,34 @@
-"""Nonlinearities by name."""
+"""Nonlinearities by name.
+
+torch's own sigmoid and ELU round the last few elements of a tensor differently from the others, so
+that a value would depend on which other seeds are in the stack; its tanh and expm1 do not.
+"""
 
 import torch
 from torch import Tensor, nn
 
 
 class Sigmoid(nn.Module):
-    """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2.
-
-    torch's own sigmoid rounds the last few elements of a tensor differently from the others, so
-    that a value would depend on which other seeds are in the stack; its tanh does not.
-    """
+    """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise; any shape."""
         return torch.tanh(x * 0.5) * 0.5 + 0.5
 
 
+class Elu(nn.Module):
+    """x where it is positive, else exp(x) - 1 (Clevert et al., 2016, equation 15, with α = 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise; any shape."""
+        return torch.where(x > 0, x, torch.expm1(x.clamp(max=0)))
+
+
 ACTIVATIONS = {
     "sigmoid": Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
-    "elu": nn.ELU,
+    "elu": Elu,
     "identity": nn.Identity,
 }
 

@@ -2,7 +2,9 @@
 
 Features come first, (K, C, N) for K seeds, C features and N examples: then a matrix product per
 seed is one `baddbmm`, and batch normalization of all seeds is one layer of K * C channels on a
-view, (1, K * C, N). Each seed's numbers are bit for bit those that it has when trained alone.
+view, (1, K * C, N). Each seed's numbers are bit for bit those that it has when trained alone, where
+all widths and the batch size are even: every seed's matrices then begin at multiples of 16 bytes,
+and the order in which the matrix library sums depends on that.
 """
 
 import copy
@@ -127,7 +129,7 @@ class StackedMLP(nn.Module):
                 if tensor is not None and tensor.dim() > 0:  # (K, ...) or, folded, (K * C)
                     tensor.data = tensor.data.unflatten(0, (num_seeds, -1))[k].clone()
                     tensor.grad = None
-            if isinstance(module, BatchNorm1d):
+            if isinstance(module, nn.BatchNorm1d):
                 module.num_features //= num_seeds
         alone.seeds = (self.seeds[k],)
         return alone

@@ -1,6 +1,30 @@
-"""What can be measured of a network in training. Every probe names its BN mode, leaves no trace."""
+"""What can be measured of a network in training. Every probe names its BN mode, leaves no trace.
+
+Probes of the loss take one of `probes.steps` or `probes.directions` to say how far they look.
+"""
 
 from bnkit.probes.accuracy import Evaluation
 from bnkit.probes.activations import ActivationDrift, ActivationPercentiles
+from bnkit.probes.depth import SizeByDepth, WeightsByDepth
+from bnkit.probes.gradient_ics import GradientICS
+from bnkit.probes.jacobian import JacobianSpectrum
+from bnkit.probes.moments import MomentDrift
+from bnkit.probes.rank import EffectiveRank
+from bnkit.probes.sharpness import Sharpness
+from bnkit.probes.smoothness import Smoothness
+from bnkit.probes.taylor import TaylorRemainder
 
-__all__ = ["Evaluation", "ActivationPercentiles", "ActivationDrift"]
+__all__ = [
+    "Evaluation",
+    "ActivationPercentiles",
+    "ActivationDrift",
+    "MomentDrift",
+    "GradientICS",
+    "TaylorRemainder",
+    "Smoothness",
+    "Sharpness",
+    "SizeByDepth",
+    "WeightsByDepth",
+    "EffectiveRank",
+    "JacobianSpectrum",
+]

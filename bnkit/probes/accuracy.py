@@ -34,8 +34,9 @@ class Evaluation:
             )
         with measuring(event.model, self.bn_mode), torch.no_grad():
             correct, loss = self._totals(event)
-        accuracy = torch.where(torch.isfinite(loss), correct, 1.0 / self.num_classes)
-        loss = torch.nan_to_num(loss, nan=torch.inf)
+        converged = torch.isfinite(loss)
+        accuracy = torch.where(converged, correct, 1.0 / self.num_classes)
+        loss = torch.where(converged, loss, torch.inf)
         return [
             *event.rows(f"{self.split}_accuracy", accuracy, "fraction"),
             *event.rows(f"{self.split}_loss", loss, "nat"),

@@ -5,29 +5,17 @@ percentiles of the inputs to one sigmoid of the last hidden layer. Here all unit
 on a fixed set of examples, so that nothing but the parameters can move them.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bnkit.probes.guard import BnMode, measuring
+from bnkit.probes.hooks import captured_inputs
 from bnkit.rows import Row, StepEvent
 
 PERCENTILES = (15, 50, 85)
-
-
-@contextmanager
-def captured_inputs(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what `module` is given while the block runs."""
-    seen: list[Tensor] = []
-    handle = module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    try:
-        yield seen
-    finally:
-        handle.remove()
 
 
 def unit_inputs(event: StepEvent, layer: str, x: Tensor, bn_mode: BnMode) -> np.ndarray:
@@ -35,10 +23,10 @@ def unit_inputs(event: StepEvent, layer: str, x: Tensor, bn_mode: BnMode) -> np.
 
     A convolution's feature map is one unit, its samples are examples times positions.
     """
-    module = event.model.get_submodule(layer)
-    with measuring(event.model, bn_mode), torch.no_grad(), captured_inputs(module) as seen:
-        event.model(x)
-    values = seen[0].cpu().double()
+    model = event.model
+    with measuring(model, bn_mode), torch.no_grad(), captured_inputs(model, [layer]) as seen:
+        model(x)
+        values = seen[layer].cpu().double()
     if values.dim() == 3 and len(values) == len(event.seeds):
         return values.numpy()  # stacked: features first
     return values.transpose(0, 1).flatten(1).unsqueeze(0).numpy()  # (N, C, ...) of one model
@@ -93,18 +81,20 @@ class ActivationDrift:
     layer: str
     x: Tensor
     bn_mode: BnMode = "running"
+    name: str = "drift"
     _previous: np.ndarray | None = field(default=None, repr=False)
 
     def __call__(self, event: StepEvent) -> list[Row]:
-        """Rows "drift_raw" and "drift_scaled", for the span that ends now."""
+        """Rows "<name>_raw" and "<name>_scaled", for the span that ends now."""
         now = unit_inputs(event, self.layer, self.x, self.bn_mode)  # (K, C, N)
         before, self._previous = self._previous, now
         if before is None:
             return []
-        raw = wasserstein(before, now)  # (K, C)
-        spread = np.sqrt((before.var(axis=-1) + now.var(axis=-1)) / 2)
+        with np.errstate(invalid="ignore", over="ignore"):  # a diverged seed
+            raw = wasserstein(before, now)  # (K, C)
+            spread = np.sqrt((before.var(axis=-1) + now.var(axis=-1)) / 2)
         scaled = np.divide(raw, spread, out=np.zeros_like(raw), where=spread > 0)
         return [
-            *event.rows("drift_raw", np.median(raw, axis=-1), "1"),
-            *event.rows("drift_scaled", np.median(scaled, axis=-1), "1"),
+            *event.rows(f"{self.name}_raw", np.median(raw, axis=-1), "1"),
+            *event.rows(f"{self.name}_scaled", np.median(scaled, axis=-1), "1"),
         ]

@@ -17,29 +17,20 @@ from bnkit.probes.parameters import num_filters
 Directions = Callable[[Landscape, Tensor], Iterator[Tensor]]
 
 
-@dataclass(frozen=True)
-class Gradient:
-    """The gradient itself: t is a learning rate, as in Santurkar et al. (2018), Figure 4."""
-
-    def __call__(self, at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
-        yield gradient
+def gradient_itself(at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
+    """Then t is a learning rate, as in Santurkar et al. (2018), Figure 4."""
+    yield gradient
 
 
-@dataclass(frozen=True)
-class UnitGradient:
+def unit_gradient(at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
     """The gradient divided by its norm: t is a distance in parameter space."""
-
-    def __call__(self, at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
-        norm = gradient.norm(dim=1, keepdim=True)
-        yield torch.where(norm == 0, 0.0, gradient / norm)
+    norm = gradient.norm(dim=1, keepdim=True)
+    yield torch.where(norm == 0, 0.0, gradient / norm)
 
 
-@dataclass(frozen=True)
-class FilterNormalizedGradient:
+def filter_normalized_gradient(at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
     """Each filter of the gradient with the norm of that filter's weights: t is a relative step."""
-
-    def __call__(self, at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
-        yield filter_normalized(at, gradient)
+    yield filter_normalized(at, gradient)
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,7 @@ class RandomDirections:
     seed: int = 0
 
     def __call__(self, at: Landscape, gradient: Tensor) -> Iterator[Tensor]:
+        """Yields `num` directions (K, P)."""
         generators = [
             torch.Generator().manual_seed(1_000_003 * (self.seed + 1) + replicate)
             for replicate in at.event.seeds

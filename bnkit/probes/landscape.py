@@ -40,7 +40,7 @@ class Landscape:
         shapes: the shape of each trained parameter in the model, by name.
     """
 
-    def __init__(self, event: StepEvent, loss: Loss, dtype: torch.dtype | None) -> None:
+    def __init__(self, event: StepEvent, dtype: torch.dtype | None, loss: Loss) -> None:
         def cast(tensor: Tensor) -> Tensor:
             return tensor.detach().to(dtype or tensor.dtype, copy=True)
 
@@ -110,15 +110,18 @@ class Landscape:
 
 @contextmanager
 def landscape(
-    event: StepEvent, bn_mode: BnMode, loss: Loss, dtype: torch.dtype | None
+    event: StepEvent,
+    bn_mode: BnMode,
+    dtype: torch.dtype | None,
+    loss: Loss = mean_cross_entropy,
 ) -> Iterator[Landscape]:
     """The loss around where the model stands, behind the guard.
 
     Args:
         event: the model and the batch.
         bn_mode: as in `measuring`.
-        loss: (outputs, targets) -> (K,).
         dtype: to compute in, whatever the model is trained in; None for the model's own.
+        loss: (outputs, targets) -> (K,).
     """
     with measuring(event.model, bn_mode), torch.enable_grad():
-        yield Landscape(event, loss, dtype)
+        yield Landscape(event, dtype, loss)

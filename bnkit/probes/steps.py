@@ -16,12 +16,9 @@ from bnkit.probes.parameters import Layer
 Step = Callable[[Landscape, Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class RunRate:
+def run_rate(at: Landscape, losses: Tensor, gradient: Tensor) -> Tensor:
     """ε is the learning rate of the coming step. No momentum and no weight decay are added."""
-
-    def __call__(self, at: Landscape, losses: Tensor, gradient: Tensor) -> Tensor:
-        return at.event.rate * gradient
+    return at.event.rate * gradient
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,7 @@ class PredictedDecrease:
     fraction: float
 
     def __call__(self, at: Landscape, losses: Tensor, gradient: Tensor) -> Tensor:
+        """The (K, P) step to be subtracted."""
         return _scaled(gradient, self.fraction * losses, gradient.square().sum(1))
 
 
@@ -41,6 +39,7 @@ class RelativeStep:
     ratio: float
 
     def __call__(self, at: Landscape, losses: Tensor, gradient: Tensor) -> Tensor:
+        """The (K, P) step to be subtracted."""
         return _scaled(gradient, self.ratio * at.point.norm(dim=1), gradient.norm(dim=1))
 
 
@@ -55,6 +54,7 @@ class RelativeStepPerLayer:
     ratio: float
 
     def __call__(self, at: Landscape, losses: Tensor, gradient: Tensor) -> Tensor:
+        """The (K, P) step to be subtracted."""
         step = torch.zeros_like(gradient)
         for layer in at.layers:
             weight = at.spans[layer.parameters[0]]

@@ -46,16 +46,22 @@ def compare(
         rule: "equal" bit for bit, "close" to 1e-6 relative, or "interval".
         others: for "interval": the rows of all stored seeds of this arm.
     """
-    by_key = {(row.seed, row.step, row.name): row.value for row in again}
+    by_key = {row[:3]: row.value for row in again}  # (seed, step, name)
+    recorded = {row[:3] for row in stored}
     absent = [
-        Difference(row.seed, row.step, row.name, row.value, np.nan, "a number, it is missing")
+        Difference(*row[:4], np.nan, "a number, it is missing")
         for row in stored
-        if (row.seed, row.step, row.name) not in by_key
+        if row[:3] not in by_key
+    ]
+    added = [
+        Difference(*row[:3], np.nan, row.value, "nothing, it is not in the record")
+        for row in again
+        if row[:3] not in recorded
     ]
     intervals = _prediction_intervals(others or stored) if rule == "interval" else {}
     found = []
     for row in _judged(stored, rule):
-        value = by_key.get((row.seed, row.step, row.name))
+        value = by_key.get(row[:3])
         if value is None or _equal(row.value, value):
             continue
         if rule == "equal":
@@ -68,7 +74,7 @@ def compare(
             if not low <= value <= high:
                 allowed = f"in the 99 % prediction interval [{low:.6g}, {high:.6g}]"
                 found.append(Difference(*row[:4], value, allowed))
-    return absent + found
+    return absent + added + found
 
 
 def _equal(a: float, b: float) -> bool:

@@ -34,6 +34,8 @@ def reproduce(id: str, num_seeds: int = 2, root: Path | None = None) -> Iterator
         raise InputError(f"{id}: its experiment {claim.experiment} is not written yet")
     there = experiments.find(claim.experiment).ARMS
     for arm in dict.fromkeys(operand.arm for operand in claim.rule.operands):
+        if arm not in there:
+            raise InputError(f"{id}: its experiment {claim.experiment} has no arm {arm}")
         spec = sweep.resolve(claim.experiment, there[arm], root)
         recorded = store.recorded_seeds(claim.experiment, spec, root)
         seeds = tuple(s for s in recorded if s not in sweep.TUNING_SEEDS)[:num_seeds]

@@ -53,15 +53,16 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds from "0-9", "3" or "0,2,7-9".
 
     Raises:
-        InputError: anything else, a range that goes backwards or a million seeds.
+        InputError: anything else, a range that goes backwards, or a seed above 9999.
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip())
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise InputError(
-                f'--seeds {text!r}: give whole numbers and ranges, for example "0-9" or "0,3,5"'
+                f"--seeds {text!r}: give whole numbers up to 9999 and ranges of them, for example "
+                "0-9 or 0,3,5"
             )
         seeds += range(first, last + 1)
     return list(dict.fromkeys(seeds))

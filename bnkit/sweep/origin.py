@@ -30,7 +30,7 @@ def origin(spec: Any, stacked_seeds: int, seconds: float) -> dict[str, Any]:
         **commit(),
         **machine(device),
         "threads": torch.get_num_threads(),
-        "data_sha256": _data_sha256(spec),
+        "data_sha256": data_sha256(spec),
         "stacked_seeds": stacked_seeds,
         "seconds": round(seconds, 2),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -69,9 +69,9 @@ def commit() -> dict[str, Any]:
 
 
 def rules_served(experiment: str) -> dict[str, str]:
-    """Claim id -> SHA-256 of its rule as it stands, for the claims that an experiment decides."""
-    served = [c for c in claims.load().claims if c.experiment == experiment and c.rule]
-    return {claim.id: rule_sha256(claim.rule) for claim in served if claim.rule}
+    """Name -> SHA-256 of each rule as it stands, controls too, that an experiment decides."""
+    served = [claim for claim in claims.load().claims if claim.experiment == experiment]
+    return {name: rule_sha256(rule) for claim in served for name, rule in claim.rules.items()}
 
 
 @cache
@@ -106,7 +106,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _data_sha256(spec: Any) -> str:
+def data_sha256(spec: Any) -> str:
+    """Of the spec's data set, which is fetched if it is not here; empty if it uses none."""
     from bnkit.data import load
 
     return load(spec.data_set).sha256 if hasattr(spec, "data_set") else ""

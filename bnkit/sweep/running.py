@@ -4,15 +4,17 @@ A sweep that was killed goes on where it stopped when it is started again. A wor
 a task in hand costs that task a second try, not its rows.
 """
 
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from bnkit import places, store
+from bnkit import experiments, places, store
 from bnkit.errors import InputError
-from bnkit.sweep.origin import rules_served
+from bnkit.sweep.origin import data_sha256, rules_served
 from bnkit.sweep.tasks import Done, Task, num_cores, perform, plan
 
 
@@ -42,11 +44,17 @@ def run(
         How many seeds were run.
 
     Raises:
-        InputError: another sweep is writing this experiment's records, or no scheduler answers.
+        InputError: another sweep is writing this experiment's records, no scheduler answers, or a
+            data set is missing.
+        RecordError: a record is damaged; it is left as it is.
     """
+    experiments.find(experiment)
     with _alone(experiment, root or places.records()):
         tasks = plan(experiment, specs, seeds, root)
         rules = rules_served(experiment)
+        if not scheduler:
+            for task in tasks:  # what is missing is said, or fetched, once and not by each worker
+                data_sha256(task.spec)
         for done in _finished(tasks, workers or num_cores(), scheduler, quiet):
             for seed in done.task.seeds:
                 mine = [row for row in done.rows if row.seed == seed]
@@ -92,8 +100,9 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
     from joblib import Parallel, delayed, parallel_config
 
     try:
+        _knock(scheduler)
         client = Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
             "`dask scheduler` and give its address, tcp://HOST:PORT"
@@ -101,6 +110,14 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
     with client, parallel_config(backend="dask", client=client):
         parallel = Parallel(return_as="generator_unordered")
         yield from parallel(delayed(perform)(task) for task in tasks)
+
+
+def _knock(scheduler: str) -> None:
+    """Is anybody there? Dask's client would say so as well, but in many lines."""
+    address = urlsplit(scheduler)
+    if not address.scheme or not address.hostname or not address.port:
+        raise ValueError("that is not an address")
+    socket.create_connection((address.hostname, address.port), timeout=10).close()
 
 
 @contextmanager

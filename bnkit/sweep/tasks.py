@@ -34,7 +34,7 @@ def plan(
     stack = getattr(experiments.find(experiment), "STACK", 1)
     tasks = []
     for spec in dict.fromkeys(specs):  # two arms may be one spec
-        there = set(store.recorded_seeds(experiment, spec, root))
+        there = set(store.intact_seeds(experiment, spec, root))
         absent = [seed for seed in dict.fromkeys(seeds) if seed not in there]
         tasks += [
             Task(experiment, spec, tuple(absent[start : start + stack]))

@@ -47,7 +47,8 @@ def tuned(experiment: str, spec: Any, root: Path | None = None) -> Any:
     if best in (min(scores), max(scores)):
         raise InputError(
             f"{experiment}: the best rate {best:g} is at the edge of the recorded grid; run "
-            f"`python -m bnkit sweep {experiment} --tune`, which extends it"
+            f"`python -m bnkit sweep {experiment} --tune`, which extends it up to {GRID[0]:g} and "
+            f"{GRID[-1]:g}"
         )
     return replace(spec, rate=best)
 
@@ -81,7 +82,12 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
 
     Returns:
         Each spec at its tuned rate.
+
+    Raises:
+        InputError: the best rate is the first or the last of the whole grid.
     """
+    if not specs:
+        return []
     start = tuple(map(GRID.index, experiments.find(experiment).RATES))
     ends = dict.fromkeys(specs, start)
     while ends:

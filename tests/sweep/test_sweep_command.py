@@ -1,0 +1,77 @@
+"""The command `sweep`: seeds as text, lists, tuning, and what it says at the end."""
+
+from dataclasses import replace
+
+import pytest
+
+from bnkit import experiments, store
+from bnkit.__main__ import main
+from bnkit.errors import InputError
+from bnkit.sweep.command import parse_seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0-3", [0, 1, 2, 3]),
+        ("7", [7]),
+        ("0,3,5", [0, 3, 5]),
+        ("0-2, 9 ,4-4", [0, 1, 2, 9, 4]),
+        ("3,0-3", [3, 0, 1, 2]),
+        ("9999", [9999]),
+    ],
+)
+def test_seeds_as_text(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "-1", "1.5", "3-1", "1-", "0-9-9", "0,,1", "10000", "0-999999", "1e3", "٣-"]
+)
+def test_what_is_no_seed_is_named(text):
+    with pytest.raises(InputError, match="give whole numbers") as caught:
+        parse_seeds(text)
+    assert repr(text) in str(caught.value)
+
+
+def sweep(capsys, *arguments):
+    assert main(["sweep", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_without_an_experiment_the_names_are_listed(home, capsys):
+    assert sweep(capsys).split() == experiments.names()
+    assert "toy" in experiments.names()
+
+
+def test_tune_run_and_list(records, toy, capsys):
+    arms = ("--arms", "none,batch,none@0.1", "--workers", "1")
+    out = sweep(capsys, "toy", *arms, "--list")
+    assert "no rate is tuned" in out.splitlines()[0]
+
+    out = sweep(capsys, "toy", *arms, "--tune", "--seeds", "0-2")
+    assert "tuned: Toy(norm='none', rate=0.3" in out
+    assert "tuned: Toy(norm='batch', rate=3.0" in out
+    assert out.splitlines()[-1] == "toy: 9 seeds run, 3 arms of 3 seeds are recorded"
+
+    line = sweep(capsys, "toy", *arms, "--list").splitlines()[0].split(maxsplit=2)
+    assert line == [
+        "none",
+        store.spec_key(replace(toy.PLAIN, rate=0.3)),
+        "6 seeds: [0, 1, 2, 1000, 1001, 1002]",
+    ]
+
+    out = sweep(capsys, "toy", *arms, "--seeds", "0-2")
+    assert out == "toy: 0 seeds run, 3 arms of 3 seeds are recorded\n"
+
+
+def test_an_arm_at_the_rate_of_another_tunes_the_other(records, toy, capsys):
+    out = sweep(capsys, "toy", "--arms", "batch@none", "--tune", "--seeds", "0", "--workers", "1")
+    assert out.splitlines()[0].startswith("tuned: Toy(norm='none', rate=0.3")
+    assert store.recorded_seeds("toy", replace(toy.BATCH, rate=0.3)) == [0]
+
+
+def test_tuning_arms_of_fixed_rates_just_runs_them(records, toy, capsys, monkeypatch):
+    monkeypatch.delattr(toy, "RATES")
+    out = sweep(capsys, "toy", "--arms", "none@0.1", "--tune", "--seeds", "0", "--workers", "1")
+    assert out == "toy: 1 seeds run, 1 arms of 1 seeds are recorded\n"
