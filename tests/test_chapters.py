@@ -3,7 +3,9 @@
 import ast
 import gzip
 import re
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -139,15 +141,27 @@ def alt(cell):
 run = [pytest.mark.chapters, pytest.mark.slow, pytest.mark.xdist_group("chapters")]
 
 
+class Smoke(NamedTuple):
+    folders: Folders
+    codes: list[int]  # of the first build and, if that is 0, of the second
+    lines: list[list[str]]  # what they said
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """The whole book at the smoke profile, built strictly: (folders, exit code, lines said)."""
+    """The book at the smoke profile, built strictly, and built again if that went well."""
     folders = Folders(HOME, tmp_path_factory.mktemp("book"))
-    said = []
+    codes, lines = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BNKIT_REPOSITORY", raising=False)
-        code = build.build(folders, parameters={"profile": "smoke"}, say=said.append)
-    return folders, code, said
+        # Somebody may edit the package while this runs; tests/book has that part.
+        patch.setattr(build.keys, "surroundings", cache(build.keys.surroundings))
+        for _ in range(2):
+            if 1 not in codes:
+                lines.append([])
+                smoke = {"profile": "smoke"}
+                codes.append(build.build(folders, parameters=smoke, say=lines[-1].append))
+    return Smoke(folders, codes, lines)
 
 
 def executed(folders, name):
@@ -160,17 +174,18 @@ class TestRunning:
 
     @every_chapter
     def test_it_runs_through_in_time_and_memory_and_warns_of_nothing(self, smoke, name):
-        folders, _, said = smoke
-        (line,) = [line for line in said if re.match(rf"(FAILED )?{re.escape(name)}: ", line)]
+        (line,) = [
+            line for line in smoke.lines[0] if re.match(rf"(FAILED )?{re.escape(name)}: ", line)
+        ]
         assert not line.startswith("FAILED"), line
         assert "not published" not in line, line
-        ran = Manifest.read(folders.manifest).chapters[name]
+        ran = Manifest.read(smoke.folders.manifest).chapters[name]
         assert ran.cpu_seconds <= SLACK * SMOKE_SECONDS
         assert ran.peak_bytes < PEAK_BYTES
 
     @every_chapter
     def test_its_outputs_can_be_read_by_all_and_are_the_same_everywhere(self, smoke, name):
-        for cell in executed(smoke[0], name):
+        for cell in executed(smoke.folders, name):
             for output in cell["outputs"]:
                 shown = output.get("data", {"text/plain": output.get("text", "")})
                 if any(kind.startswith("image/") for kind in shown):
@@ -182,17 +197,16 @@ class TestRunning:
                 assert str(HOME) not in readable, notebook.text(cell)
 
     def test_the_pages_are_built_without_a_warning(self, smoke):
-        folders, code, said = smoke
-        assert code == 0, "\n".join(said)
-        assert (folders.html / "index.html").is_file()
+        assert smoke.codes[0] == 0, "\n".join(smoke.lines[0])
+        assert (smoke.folders.html / "index.html").is_file()
 
     def test_a_second_build_has_nothing_to_do(self, smoke):
-        said = []
-        assert build.build(smoke[0], parameters={"profile": "smoke"}, say=said.append) == 0
-        assert [line for line in said if not line.startswith("nothing changed")] == []
+        assert smoke.codes == [0, 0]
+        (line,) = smoke.lines[1]
+        assert line.startswith("nothing changed")
 
     def test_no_page_asks_another_server_and_none_is_heavy(self, smoke):
-        html = smoke[0].html
+        html = smoke.folders.html
         for name in CHAPTERS:
             page = html / "chapters" / f"{name}.html"
             text = page.read_text("utf-8")

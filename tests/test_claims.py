@@ -59,7 +59,7 @@ def test_every_row_is_in_its_chapter():
     assert found == wanted
 
 
-def test_no_chapter_is_also_its_own_neighbour():
+def test_no_chapter_is_also_its_own_neighbor():
     for claim in REGISTER.claims:
         assert claim.chapter not in claim.also, claim.id
         assert len(set(claim.also)) == len(claim.also), claim.id

@@ -50,8 +50,8 @@ def measure(spec: AffineAndMoments, rng: np.random.Generator) -> dict[str, float
     for _ in range(spec.num_trials):
         x = rng.exponential(size=(spec.num_examples, spec.num_channels)) ** 1.5
         x = x @ rng.standard_normal((spec.num_channels, spec.num_channels))  # (N, C), correlated
-        gamma, beta = np.exp(rng.standard_normal(spec.num_channels)), rng.standard_normal()
-        beta = np.full_like(gamma, beta)
+        log_gamma, beta = rng.standard_normal((2, spec.num_channels))
+        gamma = np.exp(log_gamma)
         sign = rng.choice([-1.0, 1.0], spec.num_channels)
         y, _ = reference.batch_norm_forward(x, gamma, beta, eps=0.0)
         turned, _ = reference.batch_norm_forward(x, sign * gamma, beta, eps=0.0)

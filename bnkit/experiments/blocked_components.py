@@ -23,6 +23,8 @@ from torch import Tensor
 from bnkit.layers import functional
 from bnkit.rows import Row
 
+Loss = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlockedComponents:
@@ -59,30 +61,40 @@ def measure(spec: BlockedComponents, rng: np.random.Generator) -> dict[str, floa
     found: dict[str, list[float]] = {}
     for size in np.repeat(spec.batch_sizes, spec.num_trials):
         x, target = torch.from_numpy(rng.standard_normal((2, size, spec.num_channels)))
-        gamma, beta, g, h = torch.from_numpy(rng.standard_normal((4, spec.num_channels)))
-        pairs = torch.from_numpy(rng.standard_normal((spec.num_channels,) * 2)).triu(1)
-        x = g.exp() * x + h  # of some spread and center
-        terms = {
-            "first_order_left": lambda y, g=g: (g * y).sum(),
-            "diagonal_left": lambda y, h=h: (0.5 * h * y.square()).sum(),
-            "off_diagonal_left": lambda y, pairs=pairs: (y @ pairs * y).sum(),
-        }
-        for name, term in terms.items():
+        gamma, beta, spread, center = torch.from_numpy(rng.standard_normal((4, spec.num_channels)))
+        x = spread.exp() * x + center
+        for name, term in _terms(spec, rng).items():
             found.setdefault(name, []).append(share_left(term, x, gamma, beta))
-        error = component(lambda y, t=target: torch.cosh(y - t).mean(), x, gamma, beta)
+        error = component(_labeled(target), x, gamma, beta)
         found.setdefault("max_error", []).append(error)
     off_diagonal = found.pop("off_diagonal_left")
     largest = {name: max(values) for name, values in found.items()}
     return largest | {"off_diagonal_left": float(np.mean(off_diagonal))}
 
 
-def share_left(loss: Callable[[Tensor], Tensor], x: Tensor, gamma: Tensor, beta: Tensor) -> float:
+def _terms(spec: BlockedComponents, rng: np.random.Generator) -> dict[str, Loss]:
+    """Random terms of a Taylor series that is the same for all examples."""
+    g, h = torch.from_numpy(rng.standard_normal((2, spec.num_channels)))
+    pairs = torch.from_numpy(rng.standard_normal((spec.num_channels,) * 2)).triu(1)
+    return {
+        "first_order_left": lambda y: (g * y).sum(),
+        "diagonal_left": lambda y: (0.5 * h * y.square()).sum(),
+        "off_diagonal_left": lambda y: (y @ pairs * y).sum(),
+    }
+
+
+def _labeled(target: Tensor) -> Loss:
+    """A loss with terms of every order, which differ from example to example."""
+    return lambda y: torch.cosh(y - target).mean()
+
+
+def share_left(loss: Loss, x: Tensor, gamma: Tensor, beta: Tensor) -> float:
     """‖dx σ / γ‖ / ‖dy‖: 1 if nothing is blocked, 0 if all is."""
     dx, dy = _gradients(loss, x, gamma, beta)
     return float((dx * x.std(dim=0, correction=0) / gamma).norm() / dy.norm())
 
 
-def component(loss: Callable[[Tensor], Tensor], x: Tensor, gamma: Tensor, beta: Tensor) -> float:
+def component(loss: Loss, x: Tensor, gamma: Tensor, beta: Tensor) -> float:
     """The largest |cos| between a channel's gradient and 1 or x_hat."""
     dx, _ = _gradients(loss, x, gamma, beta)
     x_hat = functional.batch_norm(x, None, None)
@@ -90,10 +102,9 @@ def component(loss: Callable[[Tensor], Tensor], x: Tensor, gamma: Tensor, beta: 
     return float(((directions * dx).sum(dim=1).abs() / dx.norm(dim=0)).max())
 
 
-def _gradients(
-    loss: Callable[[Tensor], Tensor], x: Tensor, gamma: Tensor, beta: Tensor
-) -> tuple[Tensor, Tensor]:
+def _gradients(loss: Loss, x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
     """(m, C) gradients at the input and at the output of BN."""
     x = x.clone().requires_grad_()
     y = functional.batch_norm(x, gamma, beta)
-    return torch.autograd.grad(loss(y), (x, y))
+    dx, dy = torch.autograd.grad(loss(y), (x, y))
+    return dx, dy

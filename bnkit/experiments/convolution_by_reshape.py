@@ -67,8 +67,8 @@ def _through(
     """Output and input gradient, (N, C, H, W) each."""
     bn = bn.double()
     with torch.no_grad():
-        bn.weight.copy_(torch.from_numpy(gamma))
-        bn.bias.copy_(torch.from_numpy(beta))
+        bn.get_parameter("weight").copy_(torch.from_numpy(gamma))
+        bn.get_parameter("bias").copy_(torch.from_numpy(beta))
     image = torch.tensor(x, requires_grad=True)
     y = bn(image)
     (dx,) = torch.autograd.grad(y, image, torch.from_numpy(dy))

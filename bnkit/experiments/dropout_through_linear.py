@@ -87,7 +87,7 @@ def draw_weights(spec: DropoutThroughLinear, width: int, rng: np.random.Generato
         return w
     across = w - w.mean()
     across /= np.linalg.norm(across)
-    return np.sqrt(spec.cos_squared / width) + np.sqrt(1.0 - spec.cos_squared) * across
+    return np.asarray(np.sqrt(spec.cos_squared / width) + np.sqrt(1.0 - spec.cos_squared) * across)
 
 
 def _inputs(spec: DropoutThroughLinear, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -95,4 +95,5 @@ def _inputs(spec: DropoutThroughLinear, width: int, rng: np.random.Generator) ->
     own = rng.standard_normal((spec.num_samples, width))
     shared = rng.standard_normal((spec.num_samples, 1))
     r = spec.correlation
-    return spec.mean + np.sqrt(spec.variance) * (np.sqrt(r) * shared + np.sqrt(1.0 - r) * own)
+    centered = np.sqrt(spec.variance) * (np.sqrt(r) * shared + np.sqrt(1.0 - r) * own)
+    return np.asarray(spec.mean + centered)

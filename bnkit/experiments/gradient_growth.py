@@ -101,6 +101,6 @@ def _weights(spec: GradientGrowth, rng: np.random.Generator) -> Array:
     """(C, C); the sign of R makes the orthogonal ones uniform (Haar)."""
     w = rng.standard_normal((spec.width, spec.width))
     if spec.weights == "gaussian":
-        return w / np.sqrt(spec.width)
+        return np.asarray(w / np.sqrt(spec.width))
     q, r = np.linalg.qr(w)
-    return q * np.sign(np.diag(r))
+    return np.asarray(q * np.sign(np.diag(r)))

@@ -85,7 +85,7 @@ def _loss_gap(spec: IdentityByAffine, x: Array, eps: float, rng: np.random.Gener
         plain, twin = np.tanh(plain @ w), np.tanh(_bn(twin @ w, gamma, beta, eps))
     target = rng.standard_normal(plain.shape)
     loss, loss_twin = (np.mean((output - target) ** 2) for output in (plain, twin))
-    return abs(loss_twin - loss) / loss
+    return float(abs(loss_twin - loss) / loss)
 
 
 def _bn(x: Array, gamma: Array, beta: Array, eps: float) -> Array:

@@ -60,7 +60,7 @@ def measure(spec: NearTheOrigin, rng: np.random.Generator) -> dict[str, float]:
     found = {}
     for norm in spec.norms:
         w = norm * direction
-        hessian = torch.func.hessian(loss)(w)
+        hessian = torch.autograd.functional.hessian(loss, w)  # type: ignore[no-untyped-call]
         found[f"gradient_norm@{norm:g}"] = float(torch.func.grad(loss)(w).norm())
         found[f"hessian_norm@{norm:g}"] = float(torch.linalg.matrix_norm(hessian, 2))
         with_eps = torch.func.grad(loss)(w, spec.eps)

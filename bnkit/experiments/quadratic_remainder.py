@@ -41,11 +41,11 @@ def run(spec: QuadraticRemainder, seeds: Sequence[int], progress: str | None = N
 
 def measure(spec: QuadraticRemainder, rng: np.random.Generator) -> dict[str, float]:
     """One seed: the error is measured on the loss, not computed from its formula."""
-    curvature, w = np.exp(rng.standard_normal(2))
+    curvature, w = np.exp(rng.standard_normal(2)).tolist()
     slope = curvature * w
 
     def loss(w: float) -> float:
-        return 0.5 * curvature * w**2
+        return float(0.5 * curvature * w**2)
 
     return {
         f"first_order_error@{rate:g}": float(

@@ -5,7 +5,7 @@ training batches of m examples. With a running rate of None, PyTorch's running v
 mean over batches, so both conventions can be computed beside it and compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,7 +55,7 @@ def measure(spec: RunningVariance, rng: np.random.Generator) -> dict[str, float]
 
 
 def _errors(
-    spec: RunningVariance, layer: type[nn.Module], size: int, rng: np.random.Generator
+    spec: RunningVariance, layer: Callable[..., nn.Module], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """(C,) relative distance of the running variance from either convention."""
     bn = layer(spec.num_channels, momentum=None, dtype=torch.float64)
@@ -64,5 +64,5 @@ def _errors(
         bn(torch.from_numpy(batch))
     biased = batches.var(axis=1).mean(axis=0)
     unbiased = size / (size - 1) * biased
-    kept = bn.running_var.numpy()
+    kept = bn.get_buffer("running_var").numpy()
     return np.abs(kept / unbiased - 1.0), np.abs(kept / biased - 1.0)

@@ -5,8 +5,10 @@ the family by a step-down of its own on one-sided p-values (Holm 1979), under an
 between the comparisons, so that the probability of *any* wrong verdict in it is at most 5 %. The
 comparisons of a family are the parts of all of its rules; identities and bounds without chance
 are none. (A claim of equivalence can be refuted from two sides; the far one adds nothing that
-matters unless the margin is smaller than the standard error.) Each interval is widened to the level of its own step, so that it agrees with the
-verdict beside it: the guarantee holds for the verdicts together, not for the far bounds.
+matters unless the margin is smaller than the standard error.)
+
+Each interval is widened to the level of its own step, so that it agrees with the verdict beside
+it: the guarantee holds for the verdicts together, not for the far bounds.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,11 +4,15 @@ A sweep that was killed goes on where it stopped when it is started again. A wor
 a task in hand costs that task a second try, not its rows.
 """
 
+import os
 import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,12 +85,30 @@ def _finished(
 def _here(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
     from joblib import Parallel, delayed, parallel_config
 
+    workers = min(workers, len(tasks))
     if workers == 1:
         yield from map(perform, tasks)
         return
-    with parallel_config(backend="loky", n_jobs=min(workers, len(tasks)), inner_max_num_threads=1):
+    with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(perform)(task) for task in tasks)
+        yield from parallel(delayed(_perform_for)(os.getpid(), task) for task in tasks)
+
+
+def _perform_for(sweep: int, task: Task) -> Done:
+    _end_with(sweep)
+    return perform(task)
+
+
+@cache
+def _end_with(sweep: int) -> None:
+    """End this worker soon after its sweep was killed: it would compete with the next one."""
+
+    def watch() -> None:
+        while os.getppid() == sweep:
+            time.sleep(1.0)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:

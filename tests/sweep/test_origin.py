@@ -36,9 +36,7 @@ def test_the_origin_is_plain_json():
 def test_the_machine_is_named_with_its_versions():
     found = origin.machine()
     assert found["python"] == platform.python_version()
-    assert found["versions"]["torch"] == torch.__version__.split("+")[0] or (
-        found["versions"]["torch"] == torch.__version__
-    )
+    assert torch.__version__.startswith(found["versions"]["torch"].split("+")[0])
     assert found["versions"]["numpy"] == np.__version__
     assert found["versions"]["bnkit"] == bnkit.__version__
     assert found["device"] == "cpu"
