@@ -69,8 +69,9 @@ def run(spec: DeepLinearShift, seeds: Sequence[int], progress: str | None = None
     layers = sorted((*spec.judged_layers, *spec.other_layers))
     looks = at(log_spaced(spec.num_steps, spec.num_looks))
     loss = summed_squares(spec.num_examples)
-    probes = [(looks, GradientICS(layer=name(l), loss=loss, name=f"shift-{l}")) for l in layers]
-    rows = trained(spec, seeds, [(looks, LossAlone(loss)), *probes], progress)
+    shifts = [GradientICS(layer=name(n), loss=loss, name=f"shift-{n}") for n in layers]
+    probes = [(looks, probe) for probe in (LossAlone(loss), *shifts)]
+    rows = trained(spec, seeds, probes, progress)
     return rows + _summary(spec, rows)
 
 
@@ -117,8 +118,9 @@ def condensed(x: Tensor, num: int) -> Tensor:
 
 
 def summed_squares(num_examples: int) -> Loss:
-    """Sum over examples of the mean over outputs of the squared error, each example standing for
-    its share of `num_examples`.
+    """Mean over outputs of the squared error, summed over examples.
+
+    Each of the condensed examples stands for its share of `num_examples`.
     """
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -92,7 +92,9 @@ def slider(
         for text, _ in steps
     ]
     figure.update_layout(
-        sliders=[{"active": start, "pad": {"t": 48}, "currentvalue": {"prefix": label}, "steps": moves}],
+        sliders=[
+            {"active": start, "pad": {"t": 48}, "currentvalue": {"prefix": label}, "steps": moves}
+        ],
         xaxis={"title": x_title, "range": x_range},
         yaxis={"title": y_title, "range": y_range},
     )

@@ -63,7 +63,7 @@ class Table:
                 entry.claim.id,
                 entry.claim.claim,
                 entry.word + (" *" if entry.rule_changed else ""),
-                *_numbers(entry),
+                *numbers(entry),
                 entry.claim.chapter,
             )
             for entry in self.entries
@@ -93,7 +93,8 @@ class Table:
         )
 
 
-def _numbers(entry: Any) -> tuple[str, str]:
+def numbers(entry: Any) -> tuple[str, str]:
+    """Effect with its interval, and n, as text; empty where there is no verdict."""
     verdict = entry.verdict
     if verdict is None:
         return (entry.why if entry.word == "editorial" else "", "")

@@ -47,6 +47,27 @@ def accuracy(tables: Tables, *, floor: float = 0.0, name: str = "test_accuracy")
     return figure
 
 
+def by_rate(
+    rates: Mapping[float, Tables], *, floor: float = 0.0, name: str = "test_accuracy"
+) -> Figure:
+    """Accuracy against steps on a logarithmic axis, a panel a learning rate, medians over seeds.
+
+    The band of an arm holds all of its seeds. Step 0 has no place on the axis and is left out.
+    """
+    figure, panels = plt.subplots(1, len(rates), figsize=WIDE, sharey=True, squeeze=False)
+    for axes, (rate, tables) in zip(panels[0], rates.items(), strict=True):
+        for arm, table in tables.items():
+            by_seed = curves(table, name).iloc[1:]
+            low, high = by_seed.min(axis="columns"), by_seed.max(axis="columns")
+            axes.fill_between(low.index, low, high, color=COLORS[arm], alpha=0.2, linewidth=0)
+            median = by_seed.median(axis="columns")
+            axes.plot(median.index, median, color=COLORS[arm], label=LABELS[arm])
+        axes.set(title=f"rate {rate:g}", xlabel="steps", xscale="log", ylim=(floor, 1.0))
+    panels[0][0].set_ylabel(_words(name))
+    panels[0][-1].legend(loc="lower right")
+    return figure
+
+
 def percentiles(tables: Tables) -> Figure:
     """The 15th, 50th and 85th percentiles of a layer's inputs over training, a panel an arm.
 

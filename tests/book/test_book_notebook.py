@@ -106,6 +106,7 @@ def test_the_values_of_a_run_stay_in_the_notebook_but_not_on_the_page():
     merged = nb.merge(source, executed(ran))
     assert nb.text(merged["cells"][2]) == "seed = 7"
     assert "remove-cell" in nb.tags(merged["cells"][2])
+    assert len({cell["id"] for cell in merged["cells"]}) == len(merged["cells"])
     assert nb.fault(merged) is None
 
 

@@ -1,0 +1,70 @@
+"""The card at the end of an argument: claim, prediction, effect with its interval, verdict."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from bnkit.figures.scoreboard import numbers
+
+
+class Card:
+    """One claim and its verdict, as a box in the page.
+
+    Args:
+        entry: of the ledger.
+        fixed: what the verdict holds for, name -> value: the fixed fields of the deciding spec.
+    """
+
+    def __init__(self, entry: Any, fixed: Mapping[str, Any]) -> None:
+        self.entry, self.fixed = entry, fixed
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(label, text) of each line of the card."""
+        claim, verdict = self.entry.claim, self.entry.verdict
+        effect, n = numbers(self.entry)
+        found = [(f"{effect}, n = {n}; {verdict.what}" if verdict else self.entry.why)]
+        found += [_part(part) for part in (verdict.parts if verdict else ())]
+        return [
+            ("Claim", claim.claim),
+            ("Predicted", f"{claim.expected}. {claim.because}"),
+            *(("Found" if not i else "", text) for i, text in enumerate(found)),
+            (
+                "Holds for",
+                ", ".join(f"{name} {_short(value)}" for name, value in self.fixed.items()),
+            ),
+        ]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in self.lines()
+        )
+        word = self.entry.word
+        changed = " (rule changed after the record)" if self.entry.rule_changed else ""
+        return (
+            f'<section class="bn-card" aria-label="Verdict on {escape(self.entry.claim.id)}">'
+            f'<p class="bn-card-head"><strong>{escape(self.entry.claim.id)}</strong> '
+            f'<span class="bn-word bn-{word}">{word}</span>{changed}</p><dl>{rows}</dl></section>'
+        )
+
+
+class Cards:
+    """Several cards, one below the other."""
+
+    def __init__(self, cards: Sequence[Card]) -> None:
+        self.cards = list(cards)
+
+    def _repr_html_(self) -> str:
+        return "".join(card._repr_html_() for card in self.cards)
+
+
+def _part(verdict: Any) -> str:
+    low, high = _number(verdict.low), _number(verdict.high)
+    return f"{verdict.what}: {_number(verdict.effect)} [{low}, {high}], {verdict.verdict}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _short(value: Any) -> str:
+    return "×".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
