@@ -10,6 +10,7 @@ from pathlib import Path
 _MENDED = (
     # The name of a button must have the words that it shows: "Search Ctrl+K".
     (re.compile(r'(<button class="btn search-button-field[^>]*) aria-label="Search"'), r"\1"),
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # The three states of one button are pictures, not three names for it.
     (re.compile(r'(<i class="theme-switch [^>]*) title="[^"]*"'), r'\1 aria-hidden="true"'),
     # All content belongs to a landmark, also the title and the search field in the sidebar.

@@ -1,6 +1,8 @@
 """A project of its own for tests of commands: records, claims and an experiment that is quick."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,10 +85,11 @@ rests_on = ["T1", "T1.accuracy", "T2"]
 """
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
-    """A project folder with five claims, no records, and the experiment `toy`."""
-    folder = tmp_path / "a home ü"
+RECORDED_ARMS = ("none", "batch", "batch@none", "none@0.1", "batch@0.1", "diverged")
+RECORDED_SEEDS = range(8)
+
+
+def _settle(folder: Path, monkeypatch) -> None:
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "claims.toml").write_text(CLAIMS, encoding="utf-8")
     monkeypatch.setenv("BNKIT_HOME", str(folder))
@@ -94,6 +97,13 @@ def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("BNKIT_EXPERIMENTS", str(TOYS))  # for the processes that a test starts
     if str(TOYS) not in experiments.__path__:
         monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(TOYS)])
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A project folder with five claims, no records, and the experiment `toy`."""
+    folder = tmp_path / "a home ü"
+    _settle(folder, monkeypatch)
     return folder
 
 
@@ -101,6 +111,44 @@ def home(tmp_path, monkeypatch) -> Path:
 def records(home) -> Path:
     """The records' folder of that project, empty."""
     return home / "data" / "records"
+
+
+@pytest.fixture(scope="session")
+def _recorded_once(tmp_path_factory) -> Path:
+    from bnkit import sweep
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = tmp_path_factory.mktemp("recorded") / "home"
+        _settle(folder, monkeypatch)
+        toy = experiments.find("toy")
+        sweep.tune("toy", [toy.PLAIN, toy.BATCH], workers=1, quiet=True)
+        specs = [sweep.resolve("toy", toy.ARMS[arm]) for arm in RECORDED_ARMS]
+        sweep.run("toy", specs, RECORDED_SEEDS, workers=1, quiet=True)
+    return folder / "data" / "records"
+
+
+@pytest.fixture
+def recorded(records, _recorded_once) -> Path:
+    """The records' folder with seeds 0 to 7 of six arms, and the tuning of two."""
+    shutil.copytree(_recorded_once, records)
+    return records
+
+
+@pytest.fixture
+def keep_only(recorded):
+    """Leave only some seeds of an arm of the toy, as if no more had been run."""
+    from bnkit import store, sweep
+
+    def keep_only(arm, seeds):
+        place = store.folder("toy", sweep.resolve("toy", experiments.find("toy").ARMS[arm]))
+        document = json.loads((place / "provenance.json").read_text())
+        kept = {str(seed) for seed in (*seeds, *sweep.TUNING_SEEDS)}
+        for seed in set(document["seeds"]) - kept:
+            (place / f"seed-{int(seed):03d}.csv").unlink()
+            del document["seeds"][seed]
+        (place / "provenance.json").write_text(json.dumps(document))
+
+    return keep_only
 
 
 @pytest.fixture

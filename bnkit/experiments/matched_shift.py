@@ -76,6 +76,11 @@ def run(spec: MatchedShift, seeds: Sequence[int], progress: str | None = None) -
         "gap_share_relative_STEP_early" and "_late", and the share of looks that were matched,
         "matched_looks_STEP_early" and "_late".
     """
+    if not spec.last_early < spec.first_late <= spec.num_steps:
+        raise ValueError(
+            f"num_steps {spec.num_steps}, last_early {spec.last_early}, first_late "
+            f"{spec.first_late}: both windows need a look, and they must not overlap"
+        )
     rows = []
     for norm in NORMS:
         net = DeepLinearShift(

@@ -62,8 +62,8 @@ class RandomDirections:
 def filter_normalized(at: Landscape, direction: Tensor) -> Tensor:
     """Give each filter of `direction`, (K, P), the norm of that filter's weights.
 
-    Li et al. (2018), "Visualizing the Loss Landscape of Neural Nets", section 4. As there, all
-    other parameters (biases, γ and β) stay where they are.
+    Li et al. (2018), "Visualizing the Loss Landscape of Neural Nets", section 4. As in the
+    authors' plots, all other parameters (biases, γ and β) stay where they are.
     """
     scaled = torch.zeros_like(direction)
     num_seeds = len(direction)

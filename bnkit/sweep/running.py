@@ -56,15 +56,30 @@ def run(
     with _alone(experiment, root or places.records()):
         tasks = plan(experiment, specs, seeds, root)
         rules = rules_served(experiment)
-        if not scheduler:
-            for task in tasks:  # what is missing is said, or fetched, once and not by each worker
-                data_sha256(task.spec)
+        _check(tasks, scheduler)
         for done in _finished(tasks, workers or num_cores(), scheduler, quiet):
             for seed in done.task.seeds:
                 mine = [row for row in done.rows if row.seed == seed]
                 origin = {**done.origin, "rules": rules}
                 store.save(experiment, done.task.spec, seed, mine, origin, root)
     return sum(len(task.seeds) for task in tasks)
+
+
+def _check(tasks: Sequence[Task], scheduler: str | None) -> None:
+    """Say what is missing before anything starts: once, and not from every worker."""
+    if not tasks:
+        return
+    if scheduler is None:
+        for task in tasks:
+            data_sha256(task.spec)
+        return
+    try:
+        address = urlsplit(scheduler)
+        if not address.scheme or not address.hostname or not address.port:
+            raise ValueError("that is not an address")
+        socket.create_connection((address.hostname, address.port), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise _nobody_answers(scheduler, error) from None
 
 
 def _finished(
@@ -122,24 +137,19 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
     from joblib import Parallel, delayed, parallel_config
 
     try:
-        _knock(scheduler)
         client = Client(scheduler, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
-            "`dask scheduler` and give its address, tcp://HOST:PORT"
-        ) from None
+        raise _nobody_answers(scheduler, error) from None
     with client, parallel_config(backend="dask", client=client):
         parallel = Parallel(return_as="generator_unordered")
         yield from parallel(delayed(perform)(task) for task in tasks)
 
 
-def _knock(scheduler: str) -> None:
-    """Is anybody there? Dask's client would say so as well, but in many lines."""
-    address = urlsplit(scheduler)
-    if not address.scheme or not address.hostname or not address.port:
-        raise ValueError("that is not an address")
-    socket.create_connection((address.hostname, address.port), timeout=10).close()
+def _nobody_answers(scheduler: str, error: Exception) -> InputError:
+    return InputError(
+        f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one with "
+        "`dask scheduler` and give its address, tcp://HOST:PORT"
+    )
 
 
 @contextmanager

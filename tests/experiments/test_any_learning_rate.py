@@ -36,6 +36,10 @@ def test_without_bn_the_limit_decides():
     assert found["excess_loss@0.01"] < 1e-9
 
 
+def test_a_finite_loss_above_that_of_predicting_zero_has_diverged():
+    assert small("none", num_steps=5)["excess_loss@0.1"] == np.inf
+
+
 def test_with_bn_no_rate_diverges():
     found = small("batch")
     assert found["num_diverged"] == 0.0

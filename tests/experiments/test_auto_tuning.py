@@ -24,6 +24,18 @@ def test_a_step_that_is_not_orthogonal_would_be_noticed(monkeypatch):
     assert found["norm_growth_error"] > 1e-7
 
 
+def test_the_smallest_gradient_so_far_counts(monkeypatch):
+    from bnkit.experiments import auto_tuning
+
+    sizes = iter([3.0, 1.0, 2.0])
+    axis = np.eye(50)[0]
+    monkeypatch.setattr(
+        auto_tuning, "normalized", lambda w, hessian, cross: (0, next(sizes) * axis)
+    )
+    found = measure(AutoTuning(rate=0.0, levels=(1, 2, 3)), np.random.default_rng(0))
+    assert [found[f"smallest_gradient@{t}"] for t in (1, 2, 3)] == pytest.approx([3.0, 1.0, 1.0])
+
+
 def test_every_rate_gets_the_same_problem():
     first, second = (
         measure(AutoTuning(rate=rate, levels=(1,)), np.random.default_rng(0))

@@ -16,8 +16,8 @@ SHORT = {
     "depth": 5,
     "width": 4,
     "num_examples": 50,
-    "num_steps": 30,
-    "num_looks": 6,
+    "num_steps": 20,
+    "num_looks": 5,
     "judged_layers": (3, 4),
     "other_layers": (2,),
     "rate": 1e-4,
@@ -62,13 +62,11 @@ def test_loss_and_gradients_are_those_of_the_whole_sample(norm):
     assert few_x.shape == few_y.shape == (1, 12, 10)
     ours = module.summed_squares(spec.num_examples)(model(few_x), few_y)[0]
     assert float(ours.detach()) == pytest.approx(float(in_words.detach()), rel=1e-12)
-    parameters = list(model.parameters())
-    for few, whole in zip(
-        torch.autograd.grad(ours, parameters),
-        torch.autograd.grad(in_words, parameters),
-        strict=True,
-    ):
-        assert float((few - whole).norm()) <= 1e-9 * float(whole.norm())
+    few, whole = (
+        torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
+        for loss in (ours, in_words)
+    )
+    assert float((few - whole).norm()) <= 1e-9 * float(whole.norm())
 
 
 def test_the_shift_at_the_start_by_hand_on_the_whole_sample(arm):
@@ -91,30 +89,26 @@ def test_the_shift_at_the_start_by_hand_on_the_whole_sample(arm):
 
 
 def test_judged_numbers_are_the_last_loss_and_the_geometric_mean_of_the_judged_layers(arm):
-    spec, rows = arm
+    _, rows = arm
     for seed in SEEDS:
         shifts = [v for layer in (3, 4) for v in curve(rows, f"shift-{layer}_l2", seed).values()]
         assert curve(rows, "gradient_shift_l2", seed) == {
-            30: pytest.approx(np.prod(shifts) ** (1 / len(shifts)))
+            20: pytest.approx(np.prod(shifts) ** (1 / len(shifts)))
         }
-        assert curve(rows, "train_loss", seed) == {30: curve(rows, "loss", seed)[30]}
-        assert list(curve(rows, "shift-2_cosine", seed)) == [0, 1, 2, 4, 8, 15, 30]
+        assert curve(rows, "train_loss", seed) == {20: curve(rows, "loss", seed)[20]}
+        assert list(curve(rows, "shift-2_cosine", seed)) == [0, 1, 2, 4, 9, 20]
 
 
 def test_the_net_learns(arm):
     _, rows = arm
     for seed in SEEDS:
         losses = curve(rows, "loss", seed)
-        assert losses[30] < 0.99 * losses[0]
+        assert losses[20] < 0.99 * losses[0]
 
 
 def test_a_seed_alone_gives_the_rows_that_it_has_in_a_stack(arm):
     spec, rows = arm
-    alone = run(spec, [0])
-    for row in alone:
-        together = curve(rows, row.name, 0)[row.step]
-        assert together == pytest.approx(row.value, rel=1e-6), row
-    assert len(rows) == 2 * len(alone)
+    assert run(spec, [0]) == [row for row in rows if row.seed == 0]
 
 
 def test_looks_are_evenly_spaced_on_a_logarithmic_scale():

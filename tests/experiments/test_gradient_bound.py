@@ -47,6 +47,16 @@ def test_the_spread_decides_which_gradient_is_larger():
     assert not is_larger(100.0 * y, lambda z: direction @ z)
 
 
+def test_each_gradient_is_taken_at_its_own_point():
+    # Squared error with target 0: the plain gradient is y, and with BN it is 0, since the length of
+    # y_hat is fixed. Then a target next to y_hat = 10 y: ‖y - target‖ is 1.8, but what BN divides
+    # by 0.1 is g = (0, 0, 0, -0.1) without half of its square, so ‖g‖ becomes 0.7.
+    y = 0.1 * torch.tensor([-1.0, 1.0, 1.0, -1.0], dtype=torch.float64)
+    assert not is_larger(y, squared_error(torch.zeros_like(y)))
+    almost = torch.tensor([-1.0, 1.0, 1.0, -0.9], dtype=torch.float64)
+    assert not is_larger(y, squared_error(almost))
+
+
 def test_counts_add_up():
     spec = gradient_bound.GradientBound(num_trials=20)
     found = gradient_bound.measure(spec, np.random.default_rng(0))

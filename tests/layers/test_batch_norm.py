@@ -705,7 +705,9 @@ def test_it_converts_to_a_synchronized_layer_with_everything_that_it_has():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @every_backend
-@pytest.mark.parametrize("case", [*FEW_CASES, Case(2, (64, 32, 32, 32)), Case(1, (512, 300))], ids=str)
+@pytest.mark.parametrize(
+    "case", [*FEW_CASES, Case(2, (64, 32, 32, 32)), Case(1, (512, 300))], ids=str
+)
 def test_on_a_gpu_it_is_what_it_is_on_a_cpu(case, backend):
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-4)):
         layer = case.ours(dtype=dtype, eps=1e-2, backend=backend)

@@ -41,6 +41,12 @@ def test_matched_steps_are_the_same_fraction_of_every_earlier_weight(event_of, c
     assert rows["ics_step_max"] == pytest.approx(0.1)
 
 
+def test_the_least_and_the_greatest_relative_step_of_an_earlier_layer(event_of, chain, read):
+    # L = w1 w2 w3 at (2, 1, 5), rate 0.1: w1 moves by 0.5 of 2, w2 by 1 of 1
+    rows = read(GradientICS(layer="2", loss=product)(event_of(chain(2.0, 1.0, 5.0), rate=0.1)))
+    assert (rows["ics_step_min"], rows["ics_step_max"]) == pytest.approx((0.25, 1.0))
+
+
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_net_whose_earlier_layers_are_moved_by_hand(norm, event_of, read):
     torch.manual_seed(0)

@@ -83,6 +83,17 @@ def test_it_computes_in_float64_unless_told_otherwise(event_of):
     assert event.model.linears[0].weight.dtype == torch.float32
 
 
+def test_the_model_does_not_move_even_while_its_loss_is_explored(event_of):
+    event = stack(event_of)
+    model = event.model.double()  # nothing has to be cast
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with landscape(event._replace(inputs=event.inputs.double()), "batch", torch.float64) as at:
+        at.losses(at.point)
+        at.point.zero_()
+        for name, tensor in model.state_dict().items():
+            assert torch.equal(tensor, before[name]), name
+
+
 def test_only_keeps_the_named_columns(event_of, chain):
     with landscape(event_of(chain(2.0, 3.0, 5.0)), "batch", torch.float64) as at:
         assert at.only(at.point, ["1.weight"]).tolist() == [[0.0, 3.0, 0.0]]

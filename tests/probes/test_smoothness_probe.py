@@ -36,6 +36,12 @@ def test_the_start_belongs_to_the_range(event_of, point, read):
     assert rows["downhill_loss_range"] == pytest.approx(0.5)
 
 
+def test_beta_is_the_steepest_change_of_the_gradient_on_the_way(event_of, point, read):
+    # loss = w^3 / 3 at w = 1: gradients 1, 1/4, 0 at distances 0, 1/2, 1: slopes 3/2 and 1
+    probe = Smoothness(lengths=(0.5, 1.0), loss=lambda w, _: w.pow(3).sum(1) / 3)
+    assert read(probe(event_of(point([1.0]))))["downhill_beta"] == pytest.approx(1.5)
+
+
 def test_a_unit_gradient_walks_a_distance_and_each_seed_its_own(event_of, point, read):
     # at w = 3 and 8, a distance of 2 downhill: 9/2 to 1/2, and 32 to 18
     probe = Smoothness(lengths=(2.0,), loss=parabola, directions=unit_gradient)
@@ -90,6 +96,17 @@ def test_a_filter_normalized_direction_has_the_norm_of_each_filter(directions, e
             torch.testing.assert_close(own.norm(dim=2), rows)
         else:
             assert not own.any(), name
+
+
+def test_where_the_weight_is_not_trained_its_gamma_is_no_filter(event_of):
+    model = StackedMLP((4, 6, 3), (1,), norm="batch", activation="tanh")
+    model.linears[0].weight.requires_grad_(False)
+    event = event_of(model, x=torch.randn(1, 9, 4), y=torch.randint(0, 3, (1, 9)))
+    with landscape(event, "batch", torch.float64) as at:
+        _, gradient = at.gradients(at.point)
+        (direction,) = filter_normalized_gradient(at, gradient)
+    assert gradient[:, at.spans["norms.0.bn.weight"]].any()
+    assert torch.equal(direction, at.only(direction, ["linears.1.weight"]))
 
 
 def test_random_directions_are_those_of_their_seed_and_draw_nothing_from_the_run(event_of, point):

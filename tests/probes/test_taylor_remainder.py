@@ -40,6 +40,16 @@ def test_layers_that_do_not_interact_have_a_remainder_and_no_cross_share(event_o
     assert rows["taylor_cross_share"] == pytest.approx(0.0, abs=1e-12)
 
 
+def test_what_belongs_to_one_layer_is_no_cross_layer_term(event_of, read):
+    # a linear map with its bias, γ and β is curved, and all of it is one layer
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Tanh())
+    event = event_of(model, x=torch.randn(6, 3), y=torch.tensor([0, 1, 0, 1, 1, 0]))
+    rows = read(TaylorRemainder()(event))
+    assert rows["taylor_remainder"] > 1e-3
+    assert rows["taylor_cross_share"] == pytest.approx(0.0, abs=1e-12)
+
+
 def test_a_joint_step_may_be_better_than_foreseen(event_of, chain, read):
     # a, b = 2, -1: dL = -e (a^2 + b^2) - 2 e^2, a cross share of -0.04
     rows = read(TaylorRemainder(step=run_rate, loss=product)(event_of(chain(2.0, -1.0), rate=0.1)))
