@@ -19,7 +19,7 @@ _MENDED = (
         r'\1 role="region" aria-label="Contents of the book">',
     ),
     # The corner of a table of numbers is empty: it heads nothing.
-    (re.compile(r"<th></th>"), "<td></td>"),
+    (re.compile(r'<th></th>|<th class="head"><p></p></th>'), "<td></td>"),
     # These roles are deprecated, or ask for children that are not there.
     (re.compile(r' role="list" class="citation-list"'), ' class="citation-list"'),
     (re.compile(r' role="doc-biblioentry"'), ""),

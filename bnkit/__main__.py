@@ -23,7 +23,10 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = _Parser(prog="python -m bnkit", description=__doc__)
+    parser = _Parser(
+        prog="python -m bnkit",
+        description="Build the book, fetch data, run its experiments, judge its claims.",
+    )
     parser.add_argument("--version", action="version", version=f"bnkit {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in _COMMANDS:

@@ -57,7 +57,7 @@ def by_rate(
     figure, panels = plt.subplots(1, len(rates), figsize=WIDE, sharey=True, squeeze=False)
     for axes, (rate, tables) in zip(panels[0], rates.items(), strict=True):
         for arm, table in tables.items():
-            by_seed = curves(table, name).iloc[1:]
+            by_seed = curves(table, name).loc[1:]
             low, high = by_seed.min(axis="columns"), by_seed.max(axis="columns")
             axes.fill_between(low.index, low, high, color=COLORS[arm], alpha=0.2, linewidth=0)
             median = by_seed.median(axis="columns")

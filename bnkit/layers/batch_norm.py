@@ -97,7 +97,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             return functional.normalize_with(input, mean, var, self.weight, self.bias, self.eps)
 
         y, statistics = BACKENDS[self.backend](input, self.weight, self.bias, self.eps)
-        if self.training and self.track_running_stats and self.running_mean is not None:
+        if self.track_running_stats and self.running_mean is not None:  # only in training mode
             self._track(statistics, functional.num_values(input))
         return y
 
@@ -119,7 +119,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def _check_values(self, x: Tensor, by_batch: bool) -> None:
         shape = tuple(x.shape)
-        if by_batch and x.numel() > 0 and functional.num_values(x) == 1:
+        if by_batch and functional.num_values(x) == 1:
             raise ValueError(
                 f"Expected more than 1 value per channel when training, got input size {shape}: "
                 "drop the last batch, or call eval()"

@@ -1,7 +1,8 @@
 """Run what is absent: on this machine's cores, or on a Dask cluster; store it as it finishes.
 
-A sweep that was killed goes on where it stopped when it is started again. A worker that dies with
-a task in hand costs that task a second try, not its rows.
+A sweep that was killed goes on where it stopped when it is started again. On a cluster a worker
+that dies with a task in hand costs that task a second try, not its rows; here it ends the sweep,
+because what it died of, such as too little memory, would happen again.
 """
 
 import os
@@ -9,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -51,6 +53,7 @@ def run(
         InputError: another sweep is writing this experiment's records, no scheduler answers, or a
             data set is missing.
         RecordError: a record is damaged; it is left as it is.
+        ChildProcessError: a worker of this machine was killed.
     """
     experiments.find(experiment)
     with _alone(experiment, root or places.records()):
@@ -106,7 +109,13 @@ def _here(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
         return
     with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(_perform_for)(os.getpid(), task) for task in tasks)
+        try:
+            yield from parallel(delayed(_perform_for)(os.getpid(), task) for task in tasks)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                "a worker process was killed, perhaps for want of memory: start the sweep again, "
+                "with fewer --workers"
+            ) from None
 
 
 def _perform_for(sweep: int, task: Task) -> Done:

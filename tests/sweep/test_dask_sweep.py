@@ -34,7 +34,7 @@ def start(environment, tmp_path):
         log.close()
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -65,7 +65,7 @@ def cluster(start):
         for name in ("first", "second")
     }  # fmt: skip
     with Client(scheduler, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
         yield scheduler, workers, client
 
 
@@ -82,7 +82,7 @@ def test_a_worker_that_dies_with_a_task_in_hand_costs_no_row(cluster, start, toy
     wait_for(both_are_busy)
     workers["second"].kill()
     workers["second"].wait()
-    assert sweep.wait(timeout=120) == 0, log.seek(0) or log.read()
+    assert sweep.wait(timeout=300) == 0, log.seek(0) or log.read()
 
     spec = toy.ARMS["slow"]
     assert store.intact_seeds("toy", spec) == list(SEEDS)

@@ -41,6 +41,10 @@ def children_of(pid):
     return []
 
 
+def command_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
 def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -48,8 +52,13 @@ def is_alive(pid):
         return False
 
 
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="finds the sweep's workers in /proc"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for orphans in /proc")
+@needs_proc
 def test_a_sweep_killed_twenty_times_ends_with_the_rows_of_an_undisturbed_one(
     records, toy, environment
 ):
@@ -74,7 +83,7 @@ def test_a_sweep_killed_twenty_times_ends_with_the_rows_of_an_undisturbed_one(
     assert 0 < counts[-1] < NUM_SEEDS
 
     last = start(environment, workers=1)
-    assert last.wait(timeout=120) == 0
+    assert last.wait(timeout=600) == 0
     assert sorted(store.load("toy", spec)) == sorted(toy.run(spec, range(NUM_SEEDS)))
     place = store.folder("toy", spec)
     assert not list(place.glob(".*.part"))
@@ -84,3 +93,22 @@ def test_a_sweep_killed_twenty_times_ends_with_the_rows_of_an_undisturbed_one(
     while any(map(is_alive, orphans)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [pid for pid in orphans if is_alive(pid)]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_worker_that_is_killed_ends_the_sweep_with_one_line_and_loses_nothing(
+    records, toy, environment
+):
+    command = [*SWEEP, "--seeds", f"0-{NUM_SEEDS - 1}", "--workers", "2"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while not is_working(process, records, 0):
+        time.sleep(0.01)
+    workers = [pid for pid in children_of(process.pid) if "popen_loky" in command_of(pid)]
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith("error: a worker process was killed, perhaps for want of memory")
+    assert 0 < len(store.intact_seeds("toy", toy.ARMS["long"])) < NUM_SEEDS
