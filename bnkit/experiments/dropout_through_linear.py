@@ -33,7 +33,7 @@ class DropoutThroughLinear:
     mean: float = 0.0
     variance: float = 1.0
     widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 1024)
-    num_samples: int = 10_000
+    num_samples: int = 4_000
 
     version: ClassVar[int] = 1  # bump when run() starts to compute something else
 

@@ -28,7 +28,9 @@ def batch_norm(
 
     Output and statistics can be differentiated any number of times. The closed form serves the
     reverse mode; the plain operations serve whatever transforms operations one by one: a
-    compiler, which fuses them itself, `torch.func`, and forward-mode differentiation.
+    compiler, which fuses them itself, `torch.func`, and forward-mode differentiation. Only
+    `torch.autograd.grad(..., is_grads_batched=True)` cannot be told apart in time: it raises
+    RuntimeError for a batch of `SMALL` values or more, where `functional` serves.
     """
     if torch.compiler.is_compiling() or _is_transformed(x, gamma, beta):
         return functional.batch_norm_with_statistics(x, gamma, beta, eps)
@@ -49,8 +51,11 @@ class _ClosedForm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Any:
-        statistics = sweeps.moments(x, *functional.center_and_scale(x, eps))
-        y = sweeps.normalize(x, statistics, gamma * statistics.inv_std(eps), beta)
+        if x.numel() < SMALL:
+            y, statistics = functional.batch_norm_with_statistics(x, gamma, beta, eps)
+        else:
+            statistics = sweeps.moments(x, *functional.center_and_scale(x, eps))
+            y = sweeps.normalize(x, statistics, gamma * statistics.inv_std(eps), beta)
         ctx.eps = eps
         ctx.mark_non_differentiable(statistics.center, statistics.scale)
         ctx.save_for_backward(x, gamma, *statistics)
@@ -99,7 +104,7 @@ class _Plain:
 
 
 def _is_transformed(*tensors: Tensor | None) -> bool:
-    """Whether `torch.func`, batched gradients or forward-mode differentiation are at work.
+    """Whether `torch.func` or forward-mode differentiation are at work.
 
     An autograd function could have rules for them, but torch's nested forward mode does not
     differentiate such a rule again, in silence.

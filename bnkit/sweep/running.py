@@ -169,7 +169,7 @@ def _alone(experiment: str, root: Path) -> Iterator[None]:
     folder = root / experiment
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".sweep.lock", timeout=0):
+        with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
         raise InputError(

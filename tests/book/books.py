@@ -55,7 +55,9 @@ def book(home: Path, **chapters):
     (home / "chapters").mkdir(parents=True, exist_ok=True)
     (home / "chapters/index.md").write_text("# A book\n", "utf-8")
     (home / "_toc.yml").write_text("\n".join(lines) + "\n", "utf-8")
-    (home / "_config.yml").write_text('title: A book\nexecute: {execute_notebooks: "off"}\n')
+    (home / "_config.yml").write_text(
+        'title: A book\nonly_build_toc_files: true\nexecute: {execute_notebooks: "off"}\n'
+    )
     return Folders(home, home / "_build")
 
 

@@ -15,7 +15,8 @@ def test_three_points_by_pencil():
     # y = (-1, 0, 1) * sqrt(3/2): variance 1, y_hat = y. Loss Σ c z, c = (1, 0, 0), γ = 2: g = c,
     # ‖g‖² = 1, ⟨1, g⟩² / 3 = 1/3, ⟨g, y_hat⟩² = 3/2. With 1/3: 4 (1 - 1/3 - 1/2) = 2/3.
     y = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64) * 1.5**0.5
-    left, printed, exact = sides(y, 2.0, lambda z: z[0])
+    left, printed, exact, upstream = sides(y, 2.0, lambda z: z[0])
+    assert upstream == pytest.approx(4.0)
     assert left == pytest.approx(2 / 3)
     assert exact == pytest.approx(2 / 3)
     assert printed == pytest.approx(4 * (2 / 3 - 1.5 / 3**0.5))  # negative: no norm is below it
@@ -24,7 +25,7 @@ def test_three_points_by_pencil():
 def test_the_left_side_is_that_of_the_closed_form():
     rng = np.random.default_rng(0)
     y, target = rng.standard_normal((2, 12))
-    left, _, exact = sides(torch.from_numpy(y), 1.7, squared_error(torch.from_numpy(target)))
+    left, _, exact, _ = sides(torch.from_numpy(y), 1.7, squared_error(torch.from_numpy(target)))
     z, cache = reference.batch_norm_forward(y[:, None], [1.7], [0.0], eps=0.0)
     dy, _, _ = reference.batch_norm_backward(z - target[:, None], cache)
     assert left == pytest.approx((dy**2).sum())
@@ -34,9 +35,9 @@ def test_the_left_side_is_that_of_the_closed_form():
 def test_the_printed_bound_holds_only_where_its_last_term_is_zero():
     y = torch.tensor([-1.0, -1.0, 1.0, 1.0], dtype=torch.float64)
     across = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)  # ⟨across, y_hat⟩ = 0
-    left, printed, _ = sides(y, 1.0, lambda z: across @ z)
+    left, printed, _, _ = sides(y, 1.0, lambda z: across @ z)
     assert left == pytest.approx(printed)
-    left, printed, _ = sides(y, 1.0, lambda z: (across + 0.1 * y) @ z)
+    left, printed, _, _ = sides(y, 1.0, lambda z: (across + 0.1 * y) @ z)
     assert left > printed
 
 

@@ -70,7 +70,7 @@ def test_a_second_run_gives_the_same_rows(rows):
 def test_every_arm_and_metric_that_a_claim_names_is_there(rows):
     names = {row.name for row in rows} | {"steps_to_target"}
     served = [c for c in claims.load().claims if c.experiment == "mnist_sigmoid"]
-    assert {claim.id for claim in served} == {"B1", "B7"}
+    assert {"B1", "B7"} <= {claim.id for claim in served}
     for claim in served:
         for rule in claim.rules.values():
             assert {operand.arm for operand in rule.operands} <= set(ARMS)

@@ -62,6 +62,19 @@ def test_a_batch_of_gradients_can_be_taken_at_once():
     assert gradgradcheck(all_outputs, inputs(FEW_CASES[1]), check_batched_grad=True)
 
 
+def test_a_batch_of_gradients_of_a_large_batch_is_an_error_and_never_a_wrong_number(monkeypatch):
+    monkeypatch.setattr(closed_form, "SMALL", 0)
+    x, gamma, beta = inputs(FEW_CASES[1])
+    directions = torch.stack([FEW_CASES[1].batch(seed=s) for s in range(2)])
+    y, _ = closed_form.batch_norm(x, gamma, beta, EPS)
+    with pytest.raises(RuntimeError, match="vmap"):
+        torch.autograd.grad(y, x, directions, is_grads_batched=True)
+    y, _ = functional.batch_norm_with_statistics(x, gamma, beta, EPS)
+    (batched,) = torch.autograd.grad(y, x, directions, is_grads_batched=True, retain_graph=True)
+    (single,) = torch.autograd.grad(y, x, directions[1])
+    torch.testing.assert_close(batched[1], single, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("outer", [torch.func.jacrev, torch.func.jacfwd])
 @pytest.mark.parametrize("inner", [torch.func.jacrev, torch.func.jacfwd])
 def test_a_hessian_by_any_route_is_that_of_the_graph(outer, inner):

@@ -15,7 +15,7 @@ def run(specs, seeds, **how):
 
 
 def files(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock"}
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def test_every_arm_and_seed_is_stored_as_the_experiment_gives_it(records, toy):
@@ -76,7 +76,7 @@ def test_an_altered_record_stops_the_sweep_and_stays_as_it_is(records, toy):
 def test_a_second_sweep_into_the_same_folder_is_refused(records, toy):
     (records / "toy").mkdir(parents=True)
     with (
-        FileLock(records / "toy" / ".sweep.lock"),
+        FileLock(records / "toy" / ".lock"),
         pytest.raises(InputError, match=r"another sweep is writing .*toy: wait for it"),
     ):
         run([toy.PLAIN], [0])
