@@ -128,7 +128,6 @@ class StackedMLP(nn.Module):
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None and tensor.dim() > 0:  # (K, ...) or, folded, (K * C)
                     tensor.data = tensor.data.unflatten(0, (num_seeds, -1))[k].clone()
-                    tensor.grad = None
             if isinstance(module, nn.BatchNorm1d):
                 module.num_features //= num_seeds
         alone.seeds = (self.seeds[k],)
