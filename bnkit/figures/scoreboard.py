@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bnkit.claims import CHAPTERS
 from bnkit.figures.style import AMBER, GREEN, GRID, ORANGE
 
 WORDS = {
@@ -25,11 +26,12 @@ WORDS = {
 
 
 def counts(entries: Iterable[Any]) -> pd.DataFrame:
-    """One row a chapter, in the order of the entries, one column a verdict, how many claims."""
+    """One row a chapter, in the order of the book, one column a verdict, how many claims."""
     chapters: dict[str, Counter[str]] = {}
     for entry in entries:
         chapters.setdefault(entry.claim.chapter, Counter())[entry.word] += 1
-    table = pd.DataFrame.from_dict(chapters, orient="index")
+    in_order = {name: chapters[name] for name in CHAPTERS if name in chapters}
+    table = pd.DataFrame.from_dict(in_order, orient="index")
     return table.reindex(columns=list(WORDS)).fillna(0).astype(int)
 
 

@@ -47,6 +47,26 @@ class Card:
         )
 
 
+class Predictions:
+    """Claims with what was expected of each, before the numbers.
+
+    Args:
+        claims: of the register.
+    """
+
+    def __init__(self, claims: Sequence[Any]) -> None:
+        self.claims = list(claims)
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f'<section class="bn-card" aria-label="Prediction for {escape(claim.id)}">'
+            f"<dl><dt>{escape(claim.id)}</dt><dd>{escape(claim.claim)}</dd>"
+            f"<dt>We expect</dt><dd>{escape(claim.expected)}. {escape(claim.because)}</dd></dl>"
+            "</section>"
+            for claim in self.claims
+        )
+
+
 class Cards:
     """Several cards, one below the other."""
 

@@ -16,9 +16,9 @@ def entry(id, chapter, word, effect=None):
 
 
 ENTRIES = [
+    entry("B1", "backward", "untested"),
     entry("A1", "forward", "supported", 0.25),
     entry("A2", "forward", "refuted", 0.25),
-    entry("B1", "backward", "untested"),
 ]
 
 
@@ -28,7 +28,7 @@ def figure():
     plt.close("all")
 
 
-def test_each_chapter_counts_its_claims_by_verdict():
+def test_each_chapter_counts_its_claims_by_verdict_in_the_order_of_the_book():
     table = scoreboard.counts(ENTRIES)
     assert list(table.index) == ["forward", "backward"]
     assert table.loc["forward", ["supported", "refuted", "untested"]].tolist() == [1, 1, 0]
@@ -43,9 +43,9 @@ def test_the_bars_of_a_chapter_are_as_long_as_its_claims_are_many(figure):
 
 def test_the_table_shows_effect_and_interval_and_marks_a_changed_rule():
     rows = scoreboard.Table(ENTRIES, {}).rows()
-    assert rows[0][2:] == ("supported", "ratio 0.25 [−∞, 0.5]", "10", "forward")
-    assert rows[1][2] == "refuted *"
-    assert rows[2][3:5] == ("", "")
+    assert rows[1][2:] == ("supported", "ratio 0.25 [−∞, 0.5]", "10", "forward")
+    assert rows[2][2] == "refuted *"
+    assert rows[0][3:5] == ("", "")
 
 
 def test_the_table_escapes_its_text_and_links_only_chapters_that_have_a_page():
