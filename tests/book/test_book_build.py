@@ -89,10 +89,13 @@ class TestTheLifeOfABook:
         assert (folders.html / "index.html").read_bytes() != page
 
         (folders.html / "index.html").write_bytes(b"damaged")
+        assert built(folders)[0] == 0
+        assert ran == []
+        assert (folders.html / "index.html").read_bytes() != b"damaged"
+
         folders.executed("part/bad").write_bytes(b"{}")
         assert built(folders)[0] == 0
         assert ran == ["part/bad"]
-        assert (folders.html / "index.html").read_bytes() != b"damaged"
 
     def test_the_longest_chapter_starts_first_and_a_new_one_before_it(self, tmp_path, ran):
         folders = book(tmp_path, a=chapter("1"), b=chapter("1"), c=chapter("1"))
