@@ -8,12 +8,15 @@ import ast
 import copy
 import io
 import json
+import re
 import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bnkit.errors import InputError
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -157,10 +160,16 @@ def _hidden(injected: Cell) -> Cell:
 
 
 def _stable(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Outputs without the error stream, and with text joined that timing had cut in pieces."""
+    """Outputs without the error stream, without the addresses of objects that show as HTML, and
+    with text joined that timing had cut in pieces.
+    """
     kept: list[dict[str, Any]] = []
     for output in outputs:
-        if output["output_type"] != "stream":
+        if "text/html" in output.get("data", {}):
+            plain = "".join(output["data"].get("text/plain", ""))
+            data = {**output["data"], "text/plain": _ADDRESS.sub("", plain)}
+            kept.append({**output, "data": data})
+        elif output["output_type"] != "stream":
             kept.append(output)
         elif output["name"] == "stdout":
             if kept and kept[-1]["output_type"] == "stream":

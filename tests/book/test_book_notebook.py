@@ -99,6 +99,14 @@ def test_text_that_timing_cut_in_pieces_is_joined_and_warnings_are_left_out():
     assert nb.stderr(done) == "/home/me: warning\n"
 
 
+def test_an_object_that_shows_as_html_has_no_address():
+    done = executed(chapter("card"))
+    data = {"text/html": "<p>at 0x12</p>", "text/plain": ["<a.Card at 0x7f01>"]}
+    done["cells"][2]["outputs"] = [{"output_type": "execute_result", "data": data, "metadata": {}}]
+    (shown,) = nb.merge(chapter("card"), done)["cells"][2]["outputs"]
+    assert shown["data"] == {"text/html": "<p>at 0x12</p>", "text/plain": "<a.Card>"}
+
+
 def test_the_values_of_a_run_stay_in_the_notebook_but_not_on_the_page():
     source = chapter("1")
     ran = copy.deepcopy(source)
