@@ -160,8 +160,10 @@ def _hidden(injected: Cell) -> Cell:
 
 
 def _stable(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Outputs without the error stream, without the addresses of objects that show as HTML, and
-    with text joined that timing had cut in pieces.
+    """Outputs without what differs from run to run.
+
+    Text that timing had cut in pieces is joined, the error stream is left out, and so are the
+    addresses of objects that show as HTML.
     """
     kept: list[dict[str, Any]] = []
     for output in outputs:

@@ -70,7 +70,8 @@ def run(spec: DeepLinearShift, seeds: Sequence[int], progress: str | None = None
     looks = at(log_spaced(spec.num_steps, spec.num_looks))
     loss = summed_squares(spec.num_examples)
     shifts = [GradientICS(layer=name(n), loss=loss, name=f"shift-{n}") for n in layers]
-    probes = [(looks, probe) for probe in (LossAlone(loss), *shifts)]
+    measured: list[Probe] = [LossAlone(loss), *shifts]
+    probes = [(looks, probe) for probe in measured]
     rows = trained(spec, seeds, probes, progress)
     return rows + _summary(spec, rows)
 
@@ -114,7 +115,8 @@ def condensed(x: Tensor, num: int) -> Tensor:
     axes = torch.eye(num, x.shape[1] + 1, dtype=x.dtype)
     axes[:, 0] = 1.0
     orthonormal, _ = torch.linalg.qr(axes)  # behind the first column all have mean 0
-    return mean + num**0.5 * orthonormal[:, 1:] @ root.T
+    examples: Tensor = mean + num**0.5 * orthonormal[:, 1:] @ root.T
+    return examples
 
 
 def summed_squares(num_examples: int) -> Loss:

@@ -9,7 +9,7 @@ their shifts; what is left of it under matching is given as a share of the gap a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from bnkit.probes.steps import PredictedDecrease, RelativeStepPerLayer, Step, ru
 from bnkit.rows import Row, StepEvent
 from bnkit.train import Probe, at
 
-NORMS = ("none", "batch")
+NORMS: tuple[Literal["none", "batch"], ...] = ("none", "batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,8 @@ def _summary(spec: MatchedShift, seed: int, rows: Sequence[Row]) -> list[Row]:
     def gap(kind: str, measure: str) -> np.ndarray:
         none, batch = (table(norm, kind, f"_{measure}") for norm in NORMS)
         with np.errstate(divide="ignore", invalid="ignore"):  # of a diverged net
-            return np.log(batch) - np.log(none)
+            difference: np.ndarray = np.log(batch) - np.log(none)
+        return difference
 
     off = np.max([np.abs(table(norm, "achieved") - 1.0) for norm in NORMS], axis=0)
     counts = {

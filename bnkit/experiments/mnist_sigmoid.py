@@ -18,7 +18,7 @@ from bnkit.experiments import Tuned
 from bnkit.models import StackedMLP
 from bnkit.probes import ActivationDrift, ActivationPercentiles, Evaluation
 from bnkit.rows import Row
-from bnkit.train import at, every, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, every, growing, stacked_batches, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -
     return rows + _mean_drifts(rows, spec.num_steps)
 
 
-def _probes(spec: MnistSigmoid, data: Dataset):
+def _probes(spec: MnistSigmoid, data: Dataset) -> list[tuple[Schedule, Probe]]:
     looks = at(growing(0, spec.num_steps, interval=100, growth=1.02))
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     last = f"activations.{len(spec.widths) - 1}"

@@ -71,6 +71,9 @@ class Table:
             for entry in self.entries
         ]
 
+    def __repr__(self) -> str:
+        return "\n".join(" | ".join(row) for row in self.rows())
+
     def _repr_html_(self) -> str:
         head = "".join(
             f'<th scope="col">{name}</th>'

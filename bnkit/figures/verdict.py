@@ -34,6 +34,10 @@ class Card:
             ),
         ]
 
+    def __repr__(self) -> str:
+        lines = [f"{self.entry.claim.id}: {self.entry.word}"]
+        return "\n".join(lines + [f"{label:10} {text}" for label, text in self.lines()])
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in self.lines()
@@ -57,6 +61,9 @@ class Predictions:
     def __init__(self, claims: Sequence[Any]) -> None:
         self.claims = list(claims)
 
+    def __repr__(self) -> str:
+        return "\n".join(f"{c.id}: {c.claim} We expect: {c.expected}." for c in self.claims)
+
     def _repr_html_(self) -> str:
         return "".join(
             f'<section class="bn-card" aria-label="Prediction for {escape(claim.id)}">'
@@ -72,6 +79,9 @@ class Cards:
 
     def __init__(self, cards: Sequence[Card]) -> None:
         self.cards = list(cards)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.cards))
 
     def _repr_html_(self) -> str:
         return "".join(card._repr_html_() for card in self.cards)
