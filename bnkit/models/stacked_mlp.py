@@ -8,13 +8,13 @@ and the order in which the matrix library sums depends on that.
 """
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from bnkit.models import weights
 from bnkit.models.activations import activation as make_activation
 
 Norm = Literal["none", "batch"]
@@ -94,11 +94,12 @@ class StackedMLP(nn.Module):
         num_hidden = len(sizes) - 2
         self.seeds = tuple(seeds)
         self.placement = placement
-        drawn = _draw_weights(sizes, self.seeds, init)
+        shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+        drawn = weights.stacked(shapes, self.seeds, init)
         fed_to_norm = norm == "batch" and placement == "before"
         self.linears = nn.ModuleList(
-            StackedLinear(weights, bias=index == num_hidden or not fed_to_norm)
-            for index, weights in enumerate(drawn)
+            StackedLinear(weight, bias=index == num_hidden or not fed_to_norm)
+            for index, weight in enumerate(drawn)
         )
         self.norms = nn.ModuleList(
             StackedBatchNorm(len(self.seeds), width, affine=affine, eps=eps)
@@ -132,26 +133,3 @@ class StackedMLP(nn.Module):
                 module.num_features //= num_seeds
         alone.seeds = (self.seeds[k],)
         return alone
-
-
-def _draw_weights(sizes: Sequence[int], seeds: Sequence[int], init: Init) -> list[Tensor]:
-    """One (K, out, in) tensor per layer; the draws of a seed depend on nothing but the seed."""
-    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
-    per_seed = []
-    for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
-        per_seed.append([_draw(rows, cols, init, generator) for rows, cols in shapes])
-    return [torch.stack(layer) for layer in zip(*per_seed, strict=True)]
-
-
-def _draw(rows: int, cols: int, init: Init, generator: torch.Generator) -> Tensor:
-    if init == "orthogonal":
-        return nn.init.orthogonal_(torch.empty(rows, cols), generator=generator)
-    scales = {
-        "lecun": 1 / math.sqrt(cols),
-        "glorot": math.sqrt(2 / (rows + cols)),
-        "he": math.sqrt(2 / cols),
-    }
-    if init not in scales:
-        raise ValueError(f"init {init!r}: choose one of {', '.join(scales)}, orthogonal")
-    return torch.randn(rows, cols, generator=generator) * scales[init]
