@@ -103,11 +103,12 @@ def numbers(entry: Any) -> tuple[str, str]:
     verdict = entry.verdict
     if verdict is None:
         return (entry.why if entry.word == "editorial" else "", "")
-    interval = f"{_short(verdict.effect)} [{_short(verdict.low)}, {_short(verdict.high)}]"
+    interval = f"{short(verdict.effect)} [{short(verdict.low)}, {short(verdict.high)}]"
     return f"{verdict.unit} {interval}", str(verdict.n)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Three digits, a real minus sign, and a sign for infinity."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.3g}".replace("-", "−")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from bnkit.figures.scoreboard import numbers
+from bnkit.figures.scoreboard import numbers, short
 
 
 class Card:
@@ -30,7 +30,7 @@ class Card:
             *(("Found" if not i else "", text) for i, text in enumerate(found)),
             (
                 "Holds for",
-                ", ".join(f"{name} {_short(value)}" for name, value in self.fixed.items()),
+                ", ".join(f"{name} {_written(value)}" for name, value in self.fixed.items()),
             ),
         ]
 
@@ -88,13 +88,9 @@ class Cards:
 
 
 def _part(verdict: Any) -> str:
-    low, high = _number(verdict.low), _number(verdict.high)
-    return f"{verdict.what}: {_number(verdict.effect)} [{low}, {high}], {verdict.verdict}"
+    low, high = short(verdict.low), short(verdict.high)
+    return f"{verdict.what}: {short(verdict.effect)} [{low}, {high}], {verdict.verdict}"
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
-
-
-def _short(value: Any) -> str:
+def _written(value: Any) -> str:
     return "×".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
