@@ -17,6 +17,7 @@ from bnkit.rows import Row, StepEvent
 Schedule = Callable[[int], bool]
 Probe = Callable[[StepEvent], list[Row]]
 Batch = tuple[Tensor, Tensor]
+TakeStep = Callable[[Tensor, Tensor, float], Tensor]  # (inputs, targets, rate) -> (K,) losses
 
 
 def stacked_batches(
@@ -64,6 +65,7 @@ def train(
     weight_decay: float = 0.0,
     rate_at: Callable[[int], float] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    step: TakeStep | None = None,
     probes: Sequence[tuple[Schedule, Probe]] = (),
     progress: str | None = None,
 ) -> list[Row]:
@@ -79,6 +81,8 @@ def train(
         weight_decay: L2 coefficient, as in torch.optim.SGD.
         rate_at: step -> factor on `rate`; a constant rate if absent.
         loss: (logits, targets) -> (K,) losses.
+        step: takes a step of the model and returns the losses before it, in place of automatic
+            differentiation and SGD; `loss`, `momentum` and `weight_decay` are then its own affair.
         probes: (schedule, probe) pairs; a schedule says at which steps its probe is due.
         progress: the title of a progress bar with loss and rate; none if absent.
 
@@ -88,37 +92,49 @@ def train(
     """
     if not rate > 0 or num_steps < 0:
         raise ValueError(f"rate {rate}, num_steps {num_steps}: give a rate above 0 and steps >= 0")
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=rate, momentum=momentum, weight_decay=weight_decay
-    )
+    take_step = step or _by_autograd(model, loss, momentum=momentum, weight_decay=weight_decay)
     rows: list[Row] = []
     diverged: set[int] = set()
     unchecked: list[Tensor] = []  # losses since the last look: a look at each step costs time
     bar = _progress_bar(progress, num_steps)
-    for step, (inputs, targets) in enumerate(batches):
-        current = rate * (rate_at(step) if rate_at else 1.0)
-        event = StepEvent(step, model, tuple(seeds), inputs, targets, current)
+    for now, (inputs, targets) in enumerate(batches):
+        current = rate * (rate_at(now) if rate_at else 1.0)
+        event = StepEvent(now, model, tuple(seeds), inputs, targets, current)
         for due, probe in probes:
-            if due(step):
+            if due(now):
                 rows += probe(event)
-        if step == num_steps:
+        if now == num_steps:
             break
-        model.train()
-        optimizer.param_groups[0]["lr"] = current
-        losses = loss(model(inputs), targets).reshape(-1)  # (K,)
-        optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        optimizer.step()
-        unchecked.append(losses.detach())
-        if step % 100 == 0 or step == num_steps - 1:
-            rows += _newly_diverged(torch.stack(unchecked), seeds, step, diverged)
+        if not model.training:  # asked first, for setting it walks through all modules
+            model.train()
+        losses = take_step(inputs, targets, current)
+        unchecked.append(losses)
+        if now % 100 == 0 or now == num_steps - 1:
+            rows += _newly_diverged(torch.stack(unchecked), seeds, now, diverged)
             unchecked.clear()
-            bar.set_postfix(loss=f"{float(losses.detach().nanmedian()):.4f}", rate=f"{current:g}")
+            bar.set_postfix(loss=f"{float(losses.nanmedian()):.4f}", rate=f"{current:g}")
         bar.update()
     else:
         raise ValueError(f"the batches ran out before step {num_steps}: give endless ones")
     bar.close()
     return rows
+
+
+def _by_autograd(
+    model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], **settings: float
+) -> TakeStep:
+    """The usual step: automatic differentiation and torch's SGD."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, **settings)
+
+    def take_step(inputs: Tensor, targets: Tensor, rate: float) -> Tensor:
+        optimizer.param_groups[0]["lr"] = rate
+        losses = loss(model(inputs), targets).reshape(-1)  # (K,)
+        optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        optimizer.step()
+        return losses.detach()
+
+    return take_step
 
 
 def _newly_diverged(

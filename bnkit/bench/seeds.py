@@ -5,7 +5,8 @@ cross-entropy, SGD, an index of 60 examples a step, in one process with one thre
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from bnkit.data import load
-from bnkit.experiments.mnist_sigmoid import STACK, MnistSigmoid, run
-from bnkit.models import StackedMLP
-from bnkit.train import stacked_batches, train
+from bnkit.experiments.mnist_sigmoid import STACK, MnistSigmoid, probes
+from bnkit.models import StackedMLP, StackedStep
+from bnkit.train import Batch, every, stacked_batches, train
 
 
 class Speed(NamedTuple):
@@ -52,12 +53,31 @@ def measure(norm: str, *, num_steps: int, workers: int) -> list[Speed]:
 
 
 def probe_share(norm: str, *, num_steps: int) -> float:
-    """The share of a recorded run's time that its probes take."""
+    """The share of a recorded run's time that its probes take.
+
+    A short run has many looks for its steps, so looks and steps are timed apart and weighed as
+    often as the recorded run has them.
+    """
     spec = MnistSigmoid(norm=norm, rate=0.5, data_set=_data_set(), num_steps=num_steps)
-    started = time.perf_counter()
-    run(spec, range(STACK))
-    whole = time.perf_counter() - started
-    return max(0.0, 1.0 - _seconds_of_training(spec, range(STACK)) / whole)
+    recorded = replace(spec, num_steps=MnistSigmoid.num_steps)
+    seeds = range(STACK)
+    model, batches, step = _stack(spec, seeds)
+    taking_steps = _seconds_of_training(spec, seeds) / num_steps * recorded.num_steps
+    looking = 0.0
+    for due, probe in probes(recorded, load(recorded.data_set)):
+        once = _seconds(
+            lambda probe=probe: train(
+                model,
+                batches,
+                seeds=seeds,
+                rate=spec.rate,
+                num_steps=0,
+                step=step,
+                probes=[(every(1), probe)],
+            )
+        )
+        looking += once * sum(map(due, range(recorded.num_steps + 1)))
+    return looking / (looking + taking_steps)
 
 
 def _data_set() -> str:
@@ -111,12 +131,25 @@ def _stacked(spec: MnistSigmoid, workers: int) -> float:
 
 def _seconds_of_training(spec: MnistSigmoid, seeds: range) -> float:
     torch.set_num_threads(1)
+    model, batches, step = _stack(spec, seeds)
+
+    def steps(num_steps: int) -> None:
+        train(model, batches, seeds=seeds, rate=spec.rate, num_steps=num_steps, step=step)
+
+    steps(20)  # warm up
+    return _seconds(lambda: steps(spec.num_steps))
+
+
+def _stack(spec: MnistSigmoid, seeds: range) -> tuple[StackedMLP, Iterator[Batch], StackedStep]:
     x, y, num_classes = _examples(spec)
     model = StackedMLP(
         (x.shape[1], *spec.widths, num_classes), seeds, norm=spec.norm, activation=spec.activation
     )
     batches = stacked_batches(x, y, batch_size=spec.batch_size, seeds=seeds)
-    train(model, batches, seeds=seeds, rate=spec.rate, num_steps=20)  # warm up
+    return model, batches, StackedStep(model)
+
+
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    train(model, batches, seeds=seeds, rate=spec.rate, num_steps=spec.num_steps)
+    work()
     return time.perf_counter() - started

@@ -15,7 +15,7 @@ import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.models import StackedMLP
+from bnkit.models import StackedMLP, StackedStep
 from bnkit.probes import ActivationDrift, ActivationPercentiles, Evaluation
 from bnkit.rows import Row
 from bnkit.train import Probe, Schedule, at, every, growing, stacked_batches, train
@@ -40,7 +40,7 @@ class MnistSigmoid:
     num_probe_examples: int = 1_000  # of the validation split, where activations are looked at
     drift_interval: int = 500  # steps between two looks at the activations
 
-    version: ClassVar[int] = 1  # bump when run() starts to compute something else
+    version: ClassVar[int] = 2  # bump when run() starts to compute something else
 
 
 PLAIN, BATCH = (MnistSigmoid(norm=norm, rate=1.0) for norm in ("none", "batch"))
@@ -55,7 +55,7 @@ ARMS = {
     },
 }
 RATES = (0.1, 10.0)
-STACK = 10  # seeds per process: more do not fit the processor's cache
+STACK = 5  # seeds per process: more do not fit the processor's cache
 
 
 def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
@@ -89,22 +89,26 @@ def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
-        probes=_probes(spec, data),
+        step=StackedStep(model),
+        probes=probes(spec, data),
         progress=progress,
     )
     return rows + _mean_drifts(rows, spec.num_steps)
 
 
-def _probes(spec: MnistSigmoid, data: Dataset) -> list[tuple[Schedule, Probe]]:
+def probes(spec: MnistSigmoid, data: Dataset) -> list[tuple[Schedule, Probe]]:
+    """What is measured, and when."""
     looks = at(growing(0, spec.num_steps, interval=100, growth=1.02))
+    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     last = f"activations.{len(spec.widths) - 1}"
-    splits = {"validation": data.validation, "test": data.test}
+    test, validation = (
+        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
+        for name, s in (("test", data.test), ("validation", data.validation))
+    )
     return [
-        *(
-            (looks, Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-            for name, s in splits.items()
-        ),
+        (looks, test),
+        (tenths, validation),  # its end chooses the rate
         (every(spec.drift_interval), ActivationPercentiles(last, fixed)),
         (every(spec.drift_interval), ActivationDrift(last, fixed)),
     ]

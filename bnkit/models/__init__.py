@@ -5,6 +5,7 @@ from bnkit.models.residual_mlp import ResidualMLP
 from bnkit.models.resnet import ResNet
 from bnkit.models.small_cnn import SmallCNN
 from bnkit.models.stacked_mlp import StackedMLP
+from bnkit.models.stacked_step import StackedStep
 from bnkit.models.vgg import VGG
 
-__all__ = ["StackedMLP", "DeepLinear", "ResidualMLP", "SmallCNN", "VGG", "ResNet"]
+__all__ = ["StackedMLP", "StackedStep", "DeepLinear", "ResidualMLP", "SmallCNN", "VGG", "ResNet"]

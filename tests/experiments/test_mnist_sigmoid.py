@@ -31,8 +31,10 @@ def select(rows, name, seed):
 
 def test_every_curve_begins_before_training_and_ends_after_the_last_step(rows):
     for seed in SEEDS:
-        for name in ("validation_accuracy", "test_accuracy", "validation_loss", "test_loss"):
+        for name in ("test_accuracy", "test_loss"):
             assert list(select(rows, name, seed)) == [0, 100, 200]
+        for name in ("validation_accuracy", "validation_loss"):
+            assert list(select(rows, name, seed)) == list(range(0, 201, 20))
         assert list(select(rows, "p50_q50", seed)) == list(range(0, 201, 20))
         assert list(select(rows, "drift_raw", seed)) == list(range(20, 201, 20))
 
@@ -93,8 +95,8 @@ def test_the_spec_is_that_of_the_paper():
 
 def test_the_keys_are_pinned():
     # A key that moves orphans every record: change a default only together with the records.
-    assert store.spec_key(replace(PLAIN, rate=0.1)) == "f807fc2cc11c"
-    assert store.spec_key(replace(BATCH, rate=0.1)) == "52bb683384fe"
+    assert store.spec_key(replace(PLAIN, rate=0.1)) == "1cf80e91bdbd"
+    assert store.spec_key(replace(BATCH, rate=0.1)) == "104b412ecbea"
     assert len(fields(MnistSigmoid)) == 11
 
 
