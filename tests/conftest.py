@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,16 @@ def toy(home):
 def environment(home) -> dict[str, str]:
     """For processes that a test starts: one thread each, and warnings stay warnings."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+
+
+@pytest.fixture
+def borrower(tmp_path, monkeypatch):
+    """An experiment that has an arm of the toy among its own."""
+    folder = tmp_path / "more experiments"
+    folder.mkdir()
+    (folder / "borrower.py").write_text(
+        "from bnkit.experiments import toy\n\nARMS = {'borrowed': toy.ARMS['none@0.1']}\n"
+    )
+    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(folder)])
+    yield experiments.find("borrower")
+    sys.modules.pop("bnkit.experiments.borrower")

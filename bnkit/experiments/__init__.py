@@ -5,7 +5,8 @@ An experiment's module has
 - a frozen, keyword-only dataclass whose fields are grouped scientific, nuisance and fixed,
 - `run(spec, seeds, progress=None) -> list[Row]`: no files, no plots, no globals,
 - `ARMS`: name -> spec, the arms that rules in `data/claims.toml` name; `Tuned(spec)` stands for
-  a spec whose learning rate is chosen on validation,
+  a spec whose learning rate is chosen on validation; a spec of another experiment is run and
+  recorded there,
 - `RATES` where a rate is tuned: the first and the last of the grid to begin with,
 - `STACK`: how many seeds one process runs at once; 1 if absent.
 
@@ -52,3 +53,13 @@ def find(name: str) -> ModuleType:
     if name not in names():
         raise InputError(f"no experiment {name!r}: choose one of {', '.join(names())}")
     return import_module(f"bnkit.experiments.{name}")
+
+
+def home(experiment: str, arm: Any) -> str:
+    """The experiment that runs an arm and keeps its records: where its spec's class is defined.
+
+    It is `experiment` itself but for arms that are borrowed from another one.
+    """
+    spec = arm.spec if isinstance(arm, Tuned) else arm
+    package, _, name = type(spec).__module__.rpartition(".")
+    return name if package == __name__ else experiment

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from bnkit import claims
 from bnkit.claims import Claim, Register, Sentence, sentence_verdict
 from bnkit.judging import Verdict, holm, judge, rule_sha256
-from bnkit.ledger.samples import Untested, samples_of
+from bnkit.ledger.samples import Records, Untested
 
 Word = Literal["supported", "refuted", "undecided", "untested", "editorial"]
 
@@ -103,7 +104,8 @@ def open_ledger(root: Path | None = None, register: Register | None = None) -> L
         RecordError: a record is damaged: nothing is judged by numbers that may be altered.
     """
     register = register or claims.load()
-    entries = {claim.id: _judge(claim, root) for claim in register.claims}
+    records = Records(root)
+    entries = {claim.id: _judge(claim, records) for claim in register.claims}
     for family in {claim.family for claim in register.claims if claim.family}:
         judged = {
             claim.id: verdict
@@ -115,29 +117,33 @@ def open_ledger(root: Path | None = None, register: Register | None = None) -> L
     return Ledger(tuple(entries.values()), register)
 
 
-def _judge(claim: Claim, root: Path | None) -> Entry:
+def _judge(claim: Claim, records: Records) -> Entry:
     if claim.rule is None or claim.experiment is None:
         return Entry(claim, why=claim.ruling or "")
-    operands = [operand for rule in claim.rules.values() for operand in rule.operands]
     try:
-        samples, seeds, origins = samples_of(
-            claim.experiment,
-            dict.fromkeys(operand.arm for operand in operands),
-            {operand.metric for operand in operands},
-            root,
-        )
+        verdict, seeds, changed = _verdict(claim, claim.id, records)
     except Untested as missing:
         return Entry(claim, why=str(missing))
-    try:
-        verdicts = {name: judge(rule, samples) for name, rule in claim.rules.items()}
-    except ValueError as error:  # a single seed, or a metric that the run does not have
-        return Entry(claim, why=str(error))
-    now = {name: rule_sha256(rule) for name, rule in claim.rules.items()}
-    of_seeds = [origins[arm][str(seed)].get("rules", {}) for arm in origins for seed in seeds]
-    return Entry(
-        claim,
-        verdict=verdicts.pop(claim.id),
-        seeds=seeds,
-        rule_changed=any(rules.get(name) != now[name] for rules in of_seeds for name in now),
-        controls=verdicts,
+    controls = {}
+    for name in claim.rules:
+        if name != claim.id:
+            with suppress(Untested):  # a control may come later; the claim does not wait for it
+                controls[name], _, its_rule_changed = _verdict(claim, name, records)
+                changed = changed or its_rule_changed
+    return Entry(claim, verdict, seeds, changed, controls=controls)
+
+
+def _verdict(claim: Claim, name: str, records: Records) -> tuple[Verdict, tuple[int, ...], bool]:
+    """What one of the claim's rules says, of which seeds, and whether it is younger than they."""
+    rule = claim.rules[name]
+    samples, seeds, origins = records.samples_of(
+        str(claim.experiment),
+        dict.fromkeys(operand.arm for operand in rule.operands),
+        {operand.metric for operand in rule.operands},
     )
+    of_seeds = [origins[arm][str(seed)].get("rules", {}) for arm in origins for seed in seeds]
+    changed = any(rules.get(name) != rule_sha256(rule) for rules in of_seeds)
+    try:
+        return judge(rule, samples), seeds, changed
+    except ValueError as error:  # a single seed, or a metric that the run does not have
+        raise Untested(str(error)) from None

@@ -22,58 +22,90 @@ class Untested(Exception):
     """What is not there yet: an experiment, an arm or its records. The message says which."""
 
 
-def samples_of(
-    experiment: str, arms: Iterable[str], metrics: Iterable[str], root: Path | None = None
-) -> tuple[Samples, tuple[int, ...], Mapping[str, Any]]:
-    """The judged numbers of some arms, paired by seed.
+class Records:
+    """Stored rows, each arm's read once however many claims it serves.
 
     Args:
-        experiment: the deciding experiment.
-        arms: the arms that the rule names.
-        metrics: the metrics that it names; those of steps to a target are computed here.
         root: the records' folder.
-
-    Returns:
-        The samples, the seeds in their order, and for each arm the origin of its seeds.
-
-    Raises:
-        Untested: there is nothing to judge by yet.
-        RecordError: a record is damaged.
     """
-    specs = _specs(experiment, tuple(arms), root)
-    seeds = _common_seeds(experiment, specs, root)
-    rows = {arm: store.load(experiment, spec, seeds, root) for arm, spec in specs.items()}
-    samples: dict[str, dict[str, Any]] = {arm: _last_values(r, seeds) for arm, r in rows.items()}
-    if STEPS in set(metrics):
-        target = _target(experiment, root)
-        for arm, its_rows in rows.items():
-            samples[arm] |= _arrivals(its_rows, seeds, target)
-    origins = {arm: store.provenance(experiment, spec, root) for arm, spec in specs.items()}
-    return samples, seeds, origins
 
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = root
+        self._rows: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
 
-def _specs(experiment: str, arms: tuple[str, ...], root: Path | None) -> dict[str, Any]:
-    if experiment not in experiments.names():
-        raise Untested(f"experiment {experiment} is not written yet")
-    there = experiments.find(experiment).ARMS
-    missing = [arm for arm in arms if arm not in there]
-    if missing:
-        raise Untested(f"{experiment} has no arm {', '.join(missing)}")
-    try:
-        return {arm: sweep.resolve(experiment, there[arm], root) for arm in arms}
-    except store.RecordError:
-        raise
-    except InputError as error:  # a rate that is not tuned
-        raise Untested(str(error)) from None
+    def samples_of(
+        self, experiment: str, arms: Iterable[str], metrics: Iterable[str]
+    ) -> tuple[Samples, tuple[int, ...], Mapping[str, Any]]:
+        """The judged numbers of some arms, paired by seed.
 
+        Args:
+            experiment: the deciding experiment.
+            arms: the arms that the rule names.
+            metrics: the metrics that it names; those of steps to a target are computed here.
 
-def _common_seeds(experiment: str, specs: Mapping[str, Any], root: Path | None) -> tuple[int, ...]:
-    """The seeds that every arm has; those of tuning have had their say."""
-    recorded = [set(store.recorded_seeds(experiment, spec, root)) for spec in specs.values()]
-    seeds = set.intersection(*recorded) - set(sweep.TUNING_SEEDS)
-    if not seeds:
-        raise Untested(f"no records yet: run `python -m bnkit sweep {experiment}`")
-    return tuple(sorted(seeds))
+        Returns:
+            The samples, the seeds in their order, and for each arm the origin of its seeds.
+
+        Raises:
+            Untested: there is nothing to judge by yet.
+            RecordError: a record is damaged.
+        """
+        specs = self._specs(experiment, tuple(arms))
+        seeds = self._common_seeds(experiment, specs)
+        rows = {arm: self._load(experiment, spec, seeds) for arm, spec in specs.items()}
+        samples: dict[str, dict[str, Any]] = {
+            arm: _last_values(its_rows, seeds) for arm, its_rows in rows.items()
+        }
+        if STEPS in set(metrics):
+            for arm, its_rows in rows.items():
+                target = self._target(experiments.home(experiment, specs[arm]))
+                samples[arm] |= _arrivals(its_rows, seeds, target)
+        origins = {
+            arm: store.provenance(experiments.home(experiment, spec), spec, self._root)
+            for arm, spec in specs.items()
+        }
+        return samples, seeds, origins
+
+    def _load(self, experiment: str, spec: Any, seeds: tuple[int, ...]) -> list[Row]:
+        home = experiments.home(experiment, spec)
+        key = home, store.spec_key(spec), seeds
+        if key not in self._rows:
+            self._rows[key] = store.load(home, spec, seeds, self._root)
+        return self._rows[key]
+
+    def _specs(self, experiment: str, arms: tuple[str, ...]) -> dict[str, Any]:
+        if experiment not in experiments.names():
+            raise Untested(f"experiment {experiment} is not written yet")
+        there = experiments.find(experiment).ARMS
+        missing = [arm for arm in arms if arm not in there]
+        if missing:
+            raise Untested(f"{experiment} has no arm {', '.join(missing)}")
+        try:
+            return {arm: sweep.resolve(experiment, there[arm], self._root) for arm in arms}
+        except store.RecordError:
+            raise
+        except InputError as error:  # a rate that is not tuned
+            raise Untested(str(error)) from None
+
+    def _common_seeds(self, experiment: str, specs: Mapping[str, Any]) -> tuple[int, ...]:
+        """The seeds that every arm has; those of tuning have had their say."""
+        recorded = [
+            set(store.recorded_seeds(experiments.home(experiment, spec), spec, self._root))
+            for spec in specs.values()
+        ]
+        seeds = set.intersection(*recorded) - set(sweep.TUNING_SEEDS)
+        if not seeds:
+            raise Untested(f"no records yet: run `python -m bnkit sweep {experiment}`")
+        return tuple(sorted(seeds))
+
+    def _target(self, experiment: str) -> float:
+        """99 % of the tuned plain arm's mean final validation accuracy."""
+        specs = self._specs(experiment, ("none",))
+        seeds = self._common_seeds(experiment, specs)
+        last = _last_values(self._load(experiment, specs["none"], seeds), seeds)
+        if _TUNED_ON not in last:
+            raise Untested(f"{experiment}: arm none has no {_TUNED_ON}, which sets the target")
+        return _SHARE_OF_FINAL * float(last[_TUNED_ON].mean())
 
 
 def _last_values(rows: Iterable[Row], seeds: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -109,13 +141,3 @@ def _arrivals(rows: list[Row], seeds: tuple[int, ...], target: float) -> dict[st
         STEPS: np.array([arrival.steps for arrival in arrivals]),
         f"{STEPS}_not_reached": np.array([float(arrival.not_reached) for arrival in arrivals]),
     }
-
-
-def _target(experiment: str, root: Path | None) -> float:
-    """99 % of the tuned plain arm's mean final validation accuracy."""
-    specs = _specs(experiment, ("none",), root)
-    seeds = _common_seeds(experiment, specs, root)
-    last = _last_values(store.load(experiment, specs["none"], seeds, root), seeds)
-    if _TUNED_ON not in last:
-        raise Untested(f"{experiment}: arm none has no {_TUNED_ON}, which sets the target")
-    return _SHARE_OF_FINAL * float(last[_TUNED_ON].mean())

@@ -36,17 +36,18 @@ def reproduce(id: str, num_seeds: int = 2, root: Path | None = None) -> Iterator
     for arm in dict.fromkeys(operand.arm for operand in claim.rule.operands):
         if arm not in there:
             raise InputError(f"{id}: its experiment {claim.experiment} has no arm {arm}")
+        home = experiments.home(claim.experiment, there[arm])
         spec = sweep.resolve(claim.experiment, there[arm], root)
-        recorded = store.recorded_seeds(claim.experiment, spec, root)
+        recorded = store.recorded_seeds(home, spec, root)
         seeds = tuple(s for s in recorded if s not in sweep.TUNING_SEEDS)[:num_seeds]
         if not seeds:
             raise InputError(
                 f"{id}: arm {arm} has no record; run `python -m bnkit sweep {claim.experiment}`"
             )
-        everything = store.load(claim.experiment, spec, None, root)
+        everything = store.load(home, spec, None, root)
         stored = [row for row in everything if row.seed in seeds]
-        done = sweep.perform(Task(claim.experiment, spec, seeds), progress=f"{id} {arm}")
-        origins = store.provenance(claim.experiment, spec, root)
+        done = sweep.perform(Task(home, spec, seeds), progress=f"{id} {arm}")
+        origins = store.provenance(home, spec, root)
         equal = all(same_machine(origins[str(seed)], done.origin) for seed in seeds)
         rule = "equal" if equal else "close" if claim.kind == "exact" else "interval"
         differences = compare(stored, done.rows, rule, everything)

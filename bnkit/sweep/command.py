@@ -39,14 +39,26 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _list(name, chosen)
     how = {"workers": arguments.workers, "scheduler": arguments.scheduler}
-    if arguments.tune:
-        to_tune = [a.like or a.spec for a in chosen.values() if isinstance(a, experiments.Tuned)]
-        for spec in sweep.tune(name, list(dict.fromkeys(to_tune)), **how):
-            print(f"tuned: {spec}")
-    specs = [sweep.resolve(name, arm) for arm in chosen.values()]
-    count = sweep.run(name, specs, seeds, **how)
+    count = 0
+    for home, arms in _by_home(name, chosen).items():
+        if arguments.tune:
+            tuned = [arm.like or arm.spec for arm in arms if isinstance(arm, experiments.Tuned)]
+            for spec in sweep.tune(home, list(dict.fromkeys(tuned)), **how):
+                print(f"tuned: {spec}")
+        specs = [sweep.resolve(name, arm) for arm in arms]
+        count += sweep.run(home, specs, seeds, **how)
     print(f"{name}: {count} seeds run, {len(chosen)} arms of {len(seeds)} seeds are recorded")
     return 0
+
+
+def _by_home(experiment: str, chosen: dict) -> dict[str, list]:
+    """The arms of each experiment that keeps their records."""
+    from bnkit import experiments
+
+    homes: dict[str, list] = {}
+    for arm in chosen.values():
+        homes.setdefault(experiments.home(experiment, arm), []).append(arm)
+    return homes
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -82,14 +94,15 @@ def _choose(experiment: str, names: str | None) -> dict:
 
 
 def _list(experiment: str, chosen: dict) -> int:
-    from bnkit import store, sweep
+    from bnkit import experiments, store, sweep
 
     for name, arm in chosen.items():
+        home = experiments.home(experiment, arm)
         try:
             spec = sweep.resolve(experiment, arm)
         except InputError as error:
             print(f"{name:28} {error}")
             continue
-        seeds = store.recorded_seeds(experiment, spec)
+        seeds = store.recorded_seeds(home, spec)
         print(f"{name:28} {store.spec_key(spec)}  {len(seeds)} seeds: {seeds}")
     return 0

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bnkit import __version__, claims, places
+from bnkit import __version__, claims, experiments, places
 from bnkit.judging import rule_sha256
 
 _WATCHED = ("torch", "numpy", "scipy", "scikit-learn")
@@ -69,8 +69,18 @@ def commit() -> dict[str, Any]:
 
 
 def rules_served(experiment: str) -> dict[str, str]:
-    """Name -> SHA-256 of each rule as it stands, controls too, that an experiment decides."""
-    served = [claim for claim in claims.load().claims if claim.experiment == experiment]
+    """Name -> SHA-256 of each rule as it stands, controls too, that an experiment's records serve.
+
+    They serve the claims that it decides, and those of experiments that borrow arms of it.
+    """
+    written = set(experiments.names())
+    served = []
+    for claim in claims.load().claims:
+        decides = claim.experiment == experiment
+        if not decides and claim.experiment in written:
+            arms = experiments.find(claim.experiment).ARMS.values()
+            decides = experiment in {experiments.home(claim.experiment, arm) for arm in arms}
+        served += [claim] if decides else []
     return {name: rule_sha256(rule) for claim in served for name, rule in claim.rules.items()}
 
 

@@ -33,7 +33,8 @@ def resolve(experiment: str, arm: Any, root: Path | None = None) -> Any:
     """The spec that an arm stands for."""
     if not isinstance(arm, experiments.Tuned):
         return arm
-    return replace(arm.spec, rate=tuned(experiment, arm.like or arm.spec, root).rate)
+    home = experiments.home(experiment, arm)
+    return replace(arm.spec, rate=tuned(home, arm.like or arm.spec, root).rate)
 
 
 def tuned(experiment: str, spec: Any, root: Path | None = None) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from bnkit import claims, store, sweep
 from bnkit.judging import judge
-from bnkit.ledger import open_ledger, samples_of
+from bnkit.ledger import Records, open_ledger
 
 SEEDS = range(8)
 
@@ -127,7 +127,7 @@ def test_the_verdict_of_a_family_is_held_to_its_level(recorded, toy):
 
     change(toy, "batch", noisy)
     together = open_ledger()["T2"].verdict
-    samples, _, _ = samples_of("toy", ["batch", "none"], ["test_accuracy"])
+    samples, _, _ = Records().samples_of("toy", ["batch", "none"], ["test_accuracy"])
     alone = judge(claims.load().claim("T2").rule, samples)
     assert together.effect == pytest.approx(alone.effect)
     assert together.low < alone.low
@@ -139,6 +139,23 @@ def test_controls_have_verdicts_beside_the_claim_and_are_not_counted(recorded, t
     assert list(ledger["T1"].controls) == ["T1.accuracy"]
     assert ledger["T1"].controls["T1.accuracy"].verdict == "supported"
     assert ledger.counts().total() == 5
+
+
+def test_a_claim_does_not_wait_for_a_control_that_is_not_recorded(recorded, toy, home):
+    register = edited(home, 'arm = "none", above = 0.5', 'arm = "layer", above = 0.5')
+    entry = open_ledger(register=register)["T1"]
+    assert entry.word == "supported"
+    assert entry.controls == {}
+
+
+def test_an_arm_of_another_experiment_is_read_where_that_keeps_it(recorded, toy, home, borrower):
+    old = (
+        'experiment = "toy"\nfamily = "toys"\n'
+        'rule = { kind = "identity", metric = "max_error", arm = "none@0.1"'
+    )
+    new = old.replace('"toy"', '"borrower"').replace("none@0.1", "borrowed")
+    register = edited(home, old, new)
+    assert words(open_ledger(register=register))["T3"] == "supported"
 
 
 def sentences(ledger):

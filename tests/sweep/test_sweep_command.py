@@ -75,3 +75,9 @@ def test_tuning_arms_of_fixed_rates_just_runs_them(records, toy, capsys, monkeyp
     monkeypatch.delattr(toy, "RATES")
     out = sweep(capsys, "toy", "--arms", "none@0.1", "--tune", "--seeds", "0", "--workers", "1")
     assert out == "toy: 1 seeds run, 1 arms of 1 seeds are recorded\n"
+
+
+def test_a_borrowed_arm_is_recorded_where_its_own_experiment_keeps_it(records, toy, borrower):
+    assert main(["sweep", "borrower", "--seeds", "0-1", "--workers", "1"]) == 0
+    assert store.recorded_seeds("toy", toy.ARMS["none@0.1"]) == [0, 1]
+    assert not list(records.glob("borrower/*/seed-*.csv"))
