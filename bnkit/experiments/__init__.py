@@ -10,6 +10,8 @@ An experiment's module has
 - `RATES` where a rate is tuned: the first and the last of the grid to begin with,
 - `STACK`: how many seeds one process runs at once; 1 if absent.
 
+An experiment without training has `measure(spec, rng)`, and its `run` is `drawn` of that.
+
 A judged metric is one row a seed, at the last step of the run; curves have other names.
 
 The seed is never a field: it varies within an arm, and verdicts take it as the sample.
@@ -19,13 +21,17 @@ your own goes through the same trial, also on a cluster whose workers have the v
 """
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from bnkit.errors import InputError
+from bnkit.rows import Row
 
 __path__ += filter(None, os.environ.get("BNKIT_EXPERIMENTS", "").split(os.pathsep))
 
@@ -63,3 +69,24 @@ def home(experiment: str, arm: Any) -> str:
     spec = arm.spec if isinstance(arm, Tuned) else arm
     package, _, name = type(spec).__module__.rpartition(".")
     return name if package == __name__ else experiment
+
+
+def drawn(
+    measure: Callable[[Any, np.random.Generator], Mapping[str, float]],
+    spec: Any,
+    seeds: Sequence[int],
+    step: int = 0,
+) -> list[Row]:
+    """The rows of an experiment that trains no network: pure numbers, drawn anew for each seed.
+
+    Args:
+        measure: one seed: (spec, its generator) -> metric and value.
+        spec: the arm.
+        seeds: of the generators.
+        step: at which the values stand.
+    """
+    return [
+        Row(seed, step, name, value, "1")
+        for seed in seeds
+        for name, value in measure(spec, np.random.default_rng(seed)).items()
+    ]

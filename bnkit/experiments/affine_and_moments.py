@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from bnkit import reference
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -37,11 +38,7 @@ def run(spec: AffineAndMoments, seeds: Sequence[int], progress: str | None = Non
     "error_of_sizes" is the same for gamma of either sign, of their absolute values but for
     kurtosis, and "change_of_moments" that of mean and variance, which gamma and beta do set.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: AffineAndMoments, rng: np.random.Generator) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 Array = np.ndarray
@@ -48,11 +49,7 @@ def run(spec: AnyLearningRate, seeds: Sequence[int], progress: str | None = None
     "num_diverged_below_limit". "excess_loss@rate" is the last loss above the minimum, in relation
     to the loss of predicting 0, and infinite if it diverged; "num_converged" have at most 1e-6.
     """
-    return [
-        Row(seed, spec.num_steps, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds, step=spec.num_steps)
 
 
 def measure(spec: AnyLearningRate, rng: np.random.Generator) -> dict[str, float]:

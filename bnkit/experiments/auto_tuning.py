@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.experiments.one_neuron import normalized
 from bnkit.rows import Row
 
@@ -42,11 +43,7 @@ def run(spec: AutoTuning, seeds: Sequence[int], progress: str | None = None) -> 
     "norm_growth_error" is ‖w_T‖² - ‖w_0‖² - η² Σ ‖g‖² in relation to ‖w_T‖², "norm_growth" the
     ratio ‖w_T‖² / ‖w_0‖².
     """
-    return [
-        Row(seed, spec.levels[-1], name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds, step=spec.levels[-1])
 
 
 def measure(spec: AutoTuning, rng: np.random.Generator) -> dict[str, float]:

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -38,11 +39,7 @@ ARMS = {"trials": BatchMates(x=0.5)} | {f"x-{x:g}": BatchMates(x=x) for x in (0.
 
 def run(spec: BatchMates, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """The variance of the output over draws of its mates, "output_variance@m"."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: BatchMates, rng: np.random.Generator) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -35,11 +36,7 @@ ARMS = {"trials": BatchMoments()}
 
 def run(spec: BatchMoments, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """Largest absolute error of both moments, and of a variance that forgets eps."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: BatchMoments, rng: np.random.Generator) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from bnkit import reference
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -37,11 +38,7 @@ ARMS = {"trials": BiasIsLost()}
 
 def run(spec: BiasIsLost, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """Largest absolute "output_change" and "bias_gradient" of all trials."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: BiasIsLost, rng: np.random.Generator) -> dict[str, float]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -49,11 +50,7 @@ def run(spec: BlockedComponents, seeds: Sequence[int], progress: str | None = No
     below BN, in units of γ / σ: "first_order_left", "diagonal_left", and for contrast the mean,
     "off_diagonal_left".
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: BlockedComponents, rng: np.random.Generator) -> dict[str, float]:

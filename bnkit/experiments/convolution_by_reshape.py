@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from bnkit import reference
+from bnkit.experiments import drawn
 from bnkit.layers import BatchNorm2d
 from bnkit.rows import Row
 
@@ -37,11 +38,7 @@ ARMS = {"trials": ConvolutionByReshape()}
 
 def run(spec: ConvolutionByReshape, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """Largest error of outputs and input gradients, in relation to the largest value."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: ConvolutionByReshape, rng: np.random.Generator) -> dict[str, float]:

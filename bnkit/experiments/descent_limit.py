@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -36,11 +37,7 @@ def run(spec: DescentLimit, seeds: Sequence[int], progress: str | None = None) -
 
     Below it every step must lower the loss, above it the last loss must lie above the first.
     """
-    return [
-        Row(seed, spec.num_steps, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds, step=spec.num_steps)
 
 
 def measure(spec: DescentLimit, rng: np.random.Generator) -> dict[str, float]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -38,11 +39,7 @@ ARMS = {"trials": DirectionUpdate()}
 
 def run(spec: DirectionUpdate, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """For each rate "relative_error@rate" of the predicted change of direction."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: DirectionUpdate, rng: np.random.Generator) -> dict[str, float]:

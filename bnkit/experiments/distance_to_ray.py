@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -39,11 +40,7 @@ def run(spec: DistanceToRay, seeds: Sequence[int], progress: str | None = None) 
     "max_error" is relative to the largest squared length in the trial; "mean_ratio" is the mean
     ratio of the distance with BN to the plain one.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: DistanceToRay, rng: np.random.Generator) -> dict[str, float]:

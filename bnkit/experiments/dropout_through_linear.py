@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bnkit.experiments import dropout_variance_shift
+from bnkit.experiments import drawn, dropout_variance_shift
 from bnkit.rows import Row
 
 
@@ -50,11 +50,7 @@ def run(spec: DropoutThroughLinear, seeds: Sequence[int], progress: str | None =
     Also "formula_error", the largest relative error of equation 14, and "steps_held", in how many
     of the steps from one width to the next the ratio rose.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: DropoutThroughLinear, rng: np.random.Generator) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -35,11 +36,7 @@ ARMS = {"trials": DropoutVarianceShift()}
 
 def run(spec: DropoutVarianceShift, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """The "ratio-c@p" of variances, and "max_error", its largest relative error over the grid."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def shift(p: float, c: float, v: float) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -46,11 +47,7 @@ def run(spec: ExponentialRate, seeds: Sequence[int], progress: str | None = None
     "max_error" between decay and growth; "error_at_fixed_rate" between decay and neither, as a
     contrast. "rate_growth" is the last rate over the first.
     """
-    return [
-        Row(seed, spec.num_steps, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds, step=spec.num_steps)
 
 
 def measure(spec: ExponentialRate, rng: np.random.Generator) -> dict[str, float]:

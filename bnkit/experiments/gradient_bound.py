@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -54,11 +55,7 @@ def run(spec: GradientBound, seeds: Sequence[int], progress: str | None = None) 
     "larger_at_small_sigma" of "trials_at_small_sigma" have the larger gradient with BN; also by σ,
     "larger-below-0.5", "trials-below-0.5" and so on.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: GradientBound, rng: np.random.Generator) -> dict[str, float]:

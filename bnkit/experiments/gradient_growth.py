@@ -18,6 +18,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from bnkit import reference
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 Array = np.ndarray
@@ -57,11 +58,7 @@ def run(spec: GradientGrowth, seeds: Sequence[int], progress: str | None = None)
     The square is "gradient_growth"; "gradient_norm@l" is the norm at x_hat of layer l, 1 being the
     lowest, in relation to that of the highest; "total_growth" is that of the lowest layer.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: GradientGrowth, rng: np.random.Generator) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from bnkit import reference
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 Array = np.ndarray
@@ -43,11 +44,7 @@ def run(spec: IdentityByAffine, seeds: Sequence[int], progress: str | None = Non
     "error_on_other_batches" the mean on new ones, in units of their standard deviation, and
     "loss_gap" the largest relative difference in loss between the plain net and the one with BN.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: IdentityByAffine, rng: np.random.Generator) -> dict[str, float]:

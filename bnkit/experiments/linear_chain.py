@@ -17,6 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -43,11 +44,7 @@ def run(spec: LinearChain, seeds: Sequence[int], progress: str | None = None) ->
     "max_error" is relative to the change and the largest of all trials; "higher_share-E@l", at rate
     E and depth l, is the mean of the sizes of orders two and above over those of all orders.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def orders(w: np.ndarray, rate: float, x: float = 1.0) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -34,11 +35,7 @@ ARMS = {"trials": LipschitzOnGrids()}
 
 def run(spec: LipschitzOnGrids, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """Largest relative gap between the largest quotient and the largest derivative."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: LipschitzOnGrids, rng: np.random.Generator) -> dict[str, float]:

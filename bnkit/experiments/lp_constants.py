@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -37,11 +38,7 @@ def run(spec: LpConstants, seeds: Sequence[int], progress: str | None = None) ->
     "l1_error", all samples together; "linf_error", the largest over n. By n: "linf_bias@n" and
     "top_k_bias@n" are signed, how far the normalized spread is above 1.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def linf_constant(n: int) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -39,11 +40,7 @@ def run(spec: NearTheOrigin, seeds: Sequence[int], progress: str | None = None) 
 
     The Hessian's is its largest eigenvalue in size. "gradient_norm_with_eps@norm" has eps > 0.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: NearTheOrigin, rng: np.random.Generator) -> dict[str, float]:

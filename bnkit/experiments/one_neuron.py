@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 Array = np.ndarray
@@ -48,11 +49,7 @@ def run(spec: OneNeuron, seeds: Sequence[int], progress: str | None = None) -> l
     largest last loss over levels. For "decay" alone losses are counted above the minimum of the
     penalized problem; without decay the level only sets the number of steps.
     """
-    return [
-        Row(seed, round(spec.times / min(spec.levels)), name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds, step=round(spec.times / min(spec.levels)))
 
 
 def measure(spec: OneNeuron, rng: np.random.Generator) -> dict[str, float]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -37,11 +38,7 @@ ARMS = {"trials": OrthogonalGradient()}
 
 def run(spec: OrthogonalGradient, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """Largest absolute "cosine" of all units at eps = 0, the median at each eps / var."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: OrthogonalGradient, rng: np.random.Generator) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -32,11 +33,7 @@ ARMS = {"trials": QuadraticRemainder()}
 
 def run(spec: QuadraticRemainder, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """For each rate "first_order_error@rate", in the unit of the loss."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: QuadraticRemainder, rng: np.random.Generator) -> dict[str, float]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -39,11 +40,7 @@ def run(spec: ReluKink, seeds: Sequence[int], progress: str | None = None) -> li
 
     "smooth_side@distance" is the same for two points on one side of it.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: ReluKink, rng: np.random.Generator) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from bnkit.experiments import drawn
 from bnkit.layers import BatchNorm1d
 from bnkit.rows import Row
 
@@ -37,11 +38,7 @@ def run(spec: RunningVariance, seeds: Sequence[int], progress: str | None = None
 
     The same of our own layer have the prefix "own_".
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: RunningVariance, rng: np.random.Generator) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -31,11 +32,7 @@ ARMS = {"trials": SigmoidLinearity()}
 
 def run(spec: SigmoidLinearity, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
     """For each gamma "linear_r2@gamma", and "share_within_one@gamma", that of |z| < 1."""
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: SigmoidLinearity, rng: np.random.Generator) -> dict[str, float]:

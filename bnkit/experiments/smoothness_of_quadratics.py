@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -41,11 +42,7 @@ def run(
 
     "largest_random" is the largest quotient of random pairs over the constant, at most 1.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: SmoothnessOfQuadratics, rng: np.random.Generator) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from bnkit.experiments import drawn
 from bnkit.rows import Row
 
 
@@ -37,11 +38,7 @@ def run(spec: UniformNoiseShift, seeds: Sequence[int], progress: str | None = No
 
     "error_at_other_mean" is the same error where the mean is not 0.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: UniformNoiseShift, rng: np.random.Generator) -> dict[str, float]:

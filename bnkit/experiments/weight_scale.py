@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jacrev
 
+from bnkit.experiments import drawn
 from bnkit.layers import functional
 from bnkit.rows import Row
 
@@ -43,11 +44,7 @@ def run(spec: WeightScale, seeds: Sequence[int], progress: str | None = None) ->
     "violation-eps-E@a" is the largest relative change of the output when eps = E and the weights,
     whose activations have variance 1, are scaled by a.
     """
-    return [
-        Row(seed, 0, name, value, "1")
-        for seed in seeds
-        for name, value in measure(spec, np.random.default_rng(seed)).items()
-    ]
+    return drawn(measure, spec, seeds)
 
 
 def measure(spec: WeightScale, rng: np.random.Generator) -> dict[str, float]:
