@@ -2,7 +2,7 @@
 
 from bnkit.sweep.running import run
 from bnkit.sweep.tasks import Done, Task, perform, plan
-from bnkit.sweep.tuning import TUNING_SEEDS, arms, resolve, tune, tuned, tuning_scores
+from bnkit.sweep.tuning import TUNING_SEEDS, OutOfTime, arms, resolve, tune, tuned, tuning_scores
 
 __all__ = [
     "run",
@@ -16,4 +16,5 @@ __all__ = [
     "tuned",
     "tuning_scores",
     "TUNING_SEEDS",
+    "OutOfTime",
 ]

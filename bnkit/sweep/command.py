@@ -2,6 +2,9 @@
 
 import argparse
 import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bnkit.errors import InputError
 
@@ -20,6 +23,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--tune", action="store_true", help="first choose the rates of tuned arms")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://HOST:PORT")
+    parser.add_argument("--seconds", type=float, help="begin nothing that would take longer")
     parser.add_argument("--list", action="store_true", help="what is recorded, run nothing")
     parser.set_defaults(handler=handle)
 
@@ -38,20 +42,60 @@ def handle(arguments: argparse.Namespace) -> int:
     chosen = _choose(name, arguments.arms)
     if arguments.list:
         return _list(name, chosen)
-    how = {"workers": arguments.workers, "scheduler": arguments.scheduler}
-    count = 0
-    for home, arms in _by_home(name, chosen).items():
-        if arguments.tune:
-            tuned = [arm.like or arm.spec for arm in arms if isinstance(arm, experiments.Tuned)]
-            for spec in sweep.tune(home, list(dict.fromkeys(tuned)), **how):
-                print(f"tuned: {spec}")
-        specs = [sweep.resolve(name, arm) for arm in arms]
-        count += sweep.run(home, specs, seeds, **how)
-    print(f"{name}: {count} seeds run, {len(chosen)} arms of {len(seeds)} seeds are recorded")
+    if arguments.seconds is not None and not arguments.seconds > 0:
+        raise InputError(f"--seconds {arguments.seconds:g}: give a number above 0")
+    how = {
+        "workers": arguments.workers,
+        "scheduler": arguments.scheduler,
+        "deadline": arguments.seconds and time.time() + arguments.seconds,
+    }
+    try:
+        count = record(name, chosen, seeds, tune=arguments.tune, **how)
+    except sweep.OutOfTime as error:
+        print(error)
+        return 0
+    print(f"{name}: {count} seeds run, {_left(name, chosen, seeds)} are left")
     return 0
 
 
-def _by_home(experiment: str, chosen: dict) -> dict[str, list]:
+def record(
+    experiment: str, chosen: Mapping[str, Any], seeds: Sequence[int], *, tune: bool, **how: Any
+) -> int:
+    """Run what is absent of some arms, each where its own experiment keeps it; how many seeds.
+
+    Raises:
+        OutOfTime: the deadline came before a rate was tuned.
+    """
+    from bnkit import experiments, sweep
+
+    count = 0
+    for home, arms in _by_home(experiment, chosen).items():
+        if tune:
+            tuned = [arm.like or arm.spec for arm in arms if isinstance(arm, experiments.Tuned)]
+            for spec in sweep.tune(home, list(dict.fromkeys(tuned)), **how):
+                print(f"tuned: {spec}")
+        specs = [sweep.resolve(experiment, arm) for arm in arms]
+        count += sweep.run(home, specs, seeds, **how)
+    return count
+
+
+def _left(experiment: str, chosen: Mapping[str, Any], seeds: Sequence[int]) -> int:
+    from bnkit import experiments, store, sweep
+
+    return sum(
+        len(
+            set(seeds)
+            - set(
+                store.recorded_seeds(
+                    experiments.home(experiment, arm), sweep.resolve(experiment, arm)
+                )
+            )
+        )
+        for arm in chosen.values()
+    )
+
+
+def _by_home(experiment: str, chosen: Mapping[str, Any]) -> dict[str, list]:
     """The arms of each experiment that keeps their records."""
     from bnkit import experiments
 
@@ -93,7 +137,7 @@ def _choose(experiment: str, names: str | None) -> dict:
     return {name: there[name] for name in chosen}
 
 
-def _list(experiment: str, chosen: dict) -> int:
+def _list(experiment: str, chosen: Mapping[str, Any]) -> int:
     from bnkit import experiments, store, sweep
 
     for name, arm in chosen.items():

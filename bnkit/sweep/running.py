@@ -9,10 +9,10 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 from bnkit import experiments, places, store
 from bnkit.errors import InputError
 from bnkit.sweep.origin import data_sha256, rules_served
-from bnkit.sweep.tasks import Done, Task, num_cores, perform, plan
+from bnkit.sweep.tasks import Done, Task, num_cores, perform_in_time, plan
+
+Work = Callable[[Task], Done | None]
 
 
 def run(
@@ -31,6 +33,7 @@ def run(
     *,
     workers: int | None = None,
     scheduler: str | None = None,
+    deadline: float | None = None,
     root: Path | None = None,
     quiet: bool = False,
 ) -> int:
@@ -43,6 +46,8 @@ def run(
         workers: processes; one a core if absent.
         scheduler: address of a Dask scheduler, for example "tcp://10.0.0.1:8786"; its workers
             need bnkit, the data sets and nothing else.
+        deadline: seconds since the epoch: no task is begun that would not be done by then, going
+            by how long the arm's other seeds took; none if absent.
         root: the records' folder.
         quiet: no progress bar.
 
@@ -60,12 +65,14 @@ def run(
         tasks = plan(experiment, specs, seeds, root)
         rules = rules_served(experiment)
         _check(tasks, scheduler)
-        for done in _finished(tasks, workers or num_cores(), scheduler, quiet):
+        count = 0
+        for done in _finished(tasks, workers or num_cores(), scheduler, deadline, quiet):
             for seed in done.task.seeds:
                 mine = [row for row in done.rows if row.seed == seed]
                 origin = {**done.origin, "rules": rules}
                 store.save(experiment, done.task.spec, seed, mine, origin, root)
-    return sum(len(task.seeds) for task in tasks)
+                count += 1
+    return count
 
 
 def _check(tasks: Sequence[Task], scheduler: str | None) -> None:
@@ -86,7 +93,11 @@ def _check(tasks: Sequence[Task], scheduler: str | None) -> None:
 
 
 def _finished(
-    tasks: Sequence[Task], workers: int, scheduler: str | None, quiet: bool
+    tasks: Sequence[Task],
+    workers: int,
+    scheduler: str | None,
+    deadline: float | None,
+    quiet: bool,
 ) -> Iterator[Done]:
     """The tasks' results in the order in which they finish, with a progress bar of seeds."""
     from tqdm import tqdm
@@ -95,22 +106,26 @@ def _finished(
         return
     total = sum(len(task.seeds) for task in tasks)
     with tqdm(total=total, unit="seed", disable=quiet, file=sys.stderr) as bar:
-        for done in _on_cluster(tasks, scheduler) if scheduler else _here(tasks, workers):
+        on_time = partial(perform_in_time, deadline=deadline)
+        where = (
+            _on_cluster(tasks, on_time, scheduler) if scheduler else _here(tasks, on_time, workers)
+        )
+        for done in filter(None, where):
             bar.update(len(done.task.seeds))
             yield done
 
 
-def _here(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
+def _here(tasks: Sequence[Task], work: Work, workers: int) -> Iterator[Done | None]:
     from joblib import Parallel, delayed, parallel_config
 
     workers = min(workers, len(tasks))
     if workers == 1:
-        yield from map(perform, tasks)
+        yield from map(work, tasks)
         return
     with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator_unordered")
         try:
-            yield from parallel(delayed(_perform_for)(os.getpid(), task) for task in tasks)
+            yield from parallel(delayed(_work_for)(os.getpid(), work, task) for task in tasks)
         except BrokenProcessPool:
             raise ChildProcessError(
                 "a worker process was killed, perhaps for want of memory: start the sweep again, "
@@ -118,9 +133,9 @@ def _here(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
             ) from None
 
 
-def _perform_for(sweep: int, task: Task) -> Done:
+def _work_for(sweep: int, work: Work, task: Task) -> Done | None:
     _end_with(sweep)
-    return perform(task)
+    return work(task)
 
 
 @cache
@@ -135,7 +150,7 @@ def _end_with(sweep: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
+def _on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[Done | None]:
     """Joblib's own Dask backend: Dask runs a task again elsewhere when its worker is lost."""
     try:
         from distributed import Client
@@ -151,7 +166,7 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Done]:
         raise _nobody_answers(scheduler, error) from None
     with client, parallel_config(backend="dask", client=client):
         parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(perform)(task) for task in tasks)
+        yield from parallel(delayed(work)(task) for task in tasks)
 
 
 def _nobody_answers(scheduler: str, error: Exception) -> InputError:

@@ -12,11 +12,19 @@ from bnkit.sweep.origin import origin
 
 
 class Task(NamedTuple):
-    """Some seeds of one arm."""
+    """Some seeds of one arm.
+
+    Attributes:
+        experiment: whose `run` it is.
+        spec: the arm.
+        seeds: run together.
+        expected_seconds: how long they will take, going by seeds that are recorded; 0 if none is.
+    """
 
     experiment: str
     spec: Any
     seeds: tuple[int, ...]
+    expected_seconds: float = 0.0
 
 
 class Done(NamedTuple):
@@ -36,10 +44,11 @@ def plan(
     for spec in dict.fromkeys(specs):  # two arms may be one spec
         there = set(store.intact_seeds(experiment, spec, root))
         absent = [seed for seed in dict.fromkeys(seeds) if seed not in there]
-        tasks += [
-            Task(experiment, spec, tuple(absent[start : start + stack]))
-            for start in range(0, len(absent), stack)
-        ]
+        origins = store.provenance(experiment, spec, root).values()
+        each = max((origin.get("seconds", 0.0) for origin in origins), default=0.0)
+        for start in range(0, len(absent), stack):
+            together = tuple(absent[start : start + stack])
+            tasks.append(Task(experiment, spec, together, each * len(together)))
     return tasks
 
 
@@ -52,6 +61,22 @@ def perform(task: Task, progress: str | None = None) -> Done:
     rows = experiments.find(task.experiment).run(task.spec, task.seeds, progress)
     seconds = (time.perf_counter() - started) / len(task.seeds)
     return Done(task, rows, origin(task.spec, len(task.seeds), seconds))
+
+
+_longest: dict[tuple[str, str], float] = {}  # seconds of a task of each arm in this process
+
+
+def perform_in_time(task: Task, deadline: float | None) -> Done | None:
+    """The task done, or None if it would not be done by the deadline, in seconds of the epoch."""
+    if deadline is None:
+        return perform(task)
+    arm = task.experiment, store.spec_key(task.spec)
+    started = time.time()
+    if started + max(task.expected_seconds, _longest.get(arm, 0.0)) > deadline:
+        return None
+    done = perform(task)
+    _longest[arm] = max(_longest.get(arm, 0.0), time.time() - started)
+    return done
 
 
 def num_cores() -> int:

@@ -1,6 +1,6 @@
 """Which learning rate? Chosen per arm on validation, with seeds that are used for nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,11 @@ from bnkit import experiments, store
 from bnkit.errors import InputError
 from bnkit.rows import Row
 from bnkit.sweep.running import run
+
+
+class OutOfTime(InputError):
+    """A deadline came before the work was done; what is done is stored, the next call goes on."""
+
 
 TUNING_SEEDS = (1000, 1001, 1002)
 # The grid that every rate is chosen on: a factor of about √10 apart.
@@ -79,13 +84,14 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
         experiment: a name of `experiments.names()`.
         specs: arms; their own `rate` is not used.
         root: the records' folder.
-        how: `workers`, `scheduler` and `quiet`, as `run` takes them.
+        how: `workers`, `scheduler`, `deadline` and `quiet`, as `run` takes them.
 
     Returns:
         Each spec at its tuned rate.
 
     Raises:
         InputError: the best rate is the first or the last of the whole grid.
+        OutOfTime: the deadline came before the grid was whole.
     """
     if not specs:
         return []
@@ -98,8 +104,17 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
             for index in range(low, high + 1)
         ]
         run(experiment, grids, TUNING_SEEDS, root=root, **how)
+        _check_whole(experiment, grids, root)
         ends = _still_at_an_edge(experiment, ends, root)
     return [tuned(experiment, spec, root) for spec in specs]
+
+
+def _check_whole(experiment: str, grids: Iterable[Any], root: Path | None) -> None:
+    missing = sum(
+        len(set(TUNING_SEEDS) - set(store.recorded_seeds(experiment, spec, root))) for spec in grids
+    )
+    if missing:
+        raise OutOfTime(f"{experiment}: {missing} runs of the tuning are left; call again")
 
 
 def _still_at_an_edge(

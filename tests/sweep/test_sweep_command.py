@@ -52,7 +52,7 @@ def test_tune_run_and_list(records, toy, capsys):
     out = sweep(capsys, "toy", *arms, "--tune", "--seeds", "0-2")
     assert "tuned: Toy(norm='none', rate=0.3" in out
     assert "tuned: Toy(norm='batch', rate=3.0" in out
-    assert out.splitlines()[-1] == "toy: 9 seeds run, 3 arms of 3 seeds are recorded"
+    assert out.splitlines()[-1] == "toy: 9 seeds run, 0 are left"
 
     line = sweep(capsys, "toy", *arms, "--list").splitlines()[0].split(maxsplit=2)
     assert line == [
@@ -62,7 +62,7 @@ def test_tune_run_and_list(records, toy, capsys):
     ]
 
     out = sweep(capsys, "toy", *arms, "--seeds", "0-2")
-    assert out == "toy: 0 seeds run, 3 arms of 3 seeds are recorded\n"
+    assert out == "toy: 0 seeds run, 0 are left\n"
 
 
 def test_an_arm_at_the_rate_of_another_tunes_the_other(records, toy, capsys):
@@ -74,10 +74,23 @@ def test_an_arm_at_the_rate_of_another_tunes_the_other(records, toy, capsys):
 def test_tuning_arms_of_fixed_rates_just_runs_them(records, toy, capsys, monkeypatch):
     monkeypatch.delattr(toy, "RATES")
     out = sweep(capsys, "toy", "--arms", "none@0.1", "--tune", "--seeds", "0", "--workers", "1")
-    assert out == "toy: 1 seeds run, 1 arms of 1 seeds are recorded\n"
+    assert out == "toy: 1 seeds run, 0 are left\n"
 
 
 def test_a_borrowed_arm_is_recorded_where_its_own_experiment_keeps_it(records, toy, borrower):
     assert main(["sweep", "borrower", "--seeds", "0-1", "--workers", "1"]) == 0
     assert store.recorded_seeds("toy", toy.ARMS["none@0.1"]) == [0, 1]
     assert not list(records.glob("borrower/*/seed-*.csv"))
+
+
+def test_a_budget_that_is_spent_leaves_the_rest_to_the_next_call(records, toy, capsys):
+    arguments = ["sweep", "toy", "--arms", "none", "--seeds", "0-2", "--workers", "1", "--tune"]
+    assert main([*arguments, "--seconds", "1e-9"]) == 0
+    assert "runs of the tuning are left; call again" in capsys.readouterr().out
+    assert main([*arguments, "--seconds", "60"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "toy: 3 seeds run, 0 are left"
+
+
+def test_a_budget_of_nothing_is_refused(records, toy, capsys):
+    assert main(["sweep", "toy", "--seconds", "0"]) == 2
+    assert "--seconds 0: give a number above 0" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """What is absent is run and stored, what is there is not touched, two sweeps do not mix."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -134,3 +135,18 @@ def test_a_real_network_is_recorded_as_it_is_computed(records):
     assert sorted(store.load("mnist_sigmoid", spec)) == sorted(mnist_sigmoid.run(spec, [0, 1]))
     origin = store.provenance("mnist_sigmoid", spec)["1"]
     assert len(origin["data_sha256"]) == 64
+
+
+def test_nothing_is_begun_that_would_end_after_the_deadline(records, toy):
+    slow = replace(toy.PLAIN, seconds=0.2)
+    assert run([slow], range(2)) == 2  # the record now knows how long a seed takes
+    assert run([slow], range(4), deadline=time.time() + 0.1) == 0
+    assert store.recorded_seeds("toy", slow) == [0, 1]
+    assert run([slow], range(4), deadline=time.time() + 60) == 2
+
+
+def test_a_process_learns_how_long_an_arm_takes(records, toy):
+    slow = replace(toy.PLAIN, seconds=0.5, num_steps=10)
+    done = run([slow], range(40), deadline=time.time() + 3.0)
+    assert 2 <= done < 40
+    assert len(store.recorded_seeds("toy", slow)) == done
