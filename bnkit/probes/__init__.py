@@ -4,6 +4,7 @@ Probes of the loss take one of `probes.steps` or `probes.directions` to say how 
 """
 
 from bnkit.probes.accuracy import Evaluation
+from bnkit.probes.activation_walk import ActivationSmoothness
 from bnkit.probes.activations import ActivationDrift, ActivationPercentiles
 from bnkit.probes.depth import SizeByDepth, WeightsByDepth
 from bnkit.probes.gradient_ics import GradientICS
@@ -12,6 +13,7 @@ from bnkit.probes.moments import MomentDrift
 from bnkit.probes.rank import EffectiveRank
 from bnkit.probes.sharpness import Sharpness
 from bnkit.probes.smoothness import Smoothness
+from bnkit.probes.step_drift import StepDrift
 from bnkit.probes.taylor import TaylorRemainder
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "ActivationPercentiles",
     "ActivationDrift",
     "MomentDrift",
+    "StepDrift",
     "GradientICS",
     "TaylorRemainder",
     "Smoothness",
+    "ActivationSmoothness",
     "Sharpness",
     "SizeByDepth",
     "WeightsByDepth",

@@ -48,12 +48,14 @@ class MomentDrift:
     layer: str
     x: Tensor
     bn_mode: BnMode = "running"
+    name: str = ""
     _previous: dict[str, np.ndarray] | None = field(default=None, repr=False)
 
     def __call__(self, event: StepEvent) -> list[Row]:
         """Rows "skewness_drift", "kurtosis_drift" and, for two units or more, "correlation_drift".
 
-        Beside each, the median size of the statistic itself now: "skewness_size" and so on.
+        After `name`. Beside each, the median size of the statistic itself now: "skewness_size" and
+        so on.
         """
         now = standardized_statistics(unit_inputs(event, self.layer, self.x, self.bn_mode))
         before, self._previous = self._previous, now
@@ -63,6 +65,8 @@ class MomentDrift:
         for name, values in now.items():
             if values.shape[1]:
                 drift = np.median(np.abs(values - before[name]), axis=-1)
-                rows += event.rows(f"{name}_drift", drift, "1")
-                rows += event.rows(f"{name}_size", np.median(np.abs(values), axis=-1), "1")
+                rows += event.rows(f"{self.name}{name}_drift", drift, "1")
+                rows += event.rows(
+                    f"{self.name}{name}_size", np.median(np.abs(values), axis=-1), "1"
+                )
         return rows

@@ -20,21 +20,29 @@ class Walk(NamedTuple):
     """What is met at T points on a line; at each of them, K numbers."""
 
     losses: Tensor  # (T + 1, K), the first one at the start
-    change: Tensor  # (T, K) ‖g(start) - g(point)‖
-    cosine: Tensor  # (T, K) between these two gradients
     distance: Tensor  # (T, K) from the start
+    gradients: Tensor | None = None  # (T + 1, K, P), where they were asked for
 
     def summary(self) -> dict[str, tuple[Tensor, str]]:
         """Each row's K values and unit, by the end of its name."""
         least, greatest = self.losses.amin(0), self.losses.amax(0)
-        slope = torch.where(self.distance == 0, 0.0, self.change / self.distance)
-        return {
+        rows = {
+            "loss_start": (self.losses[0], "nat"),
             "loss_min": (least, "nat"),
             "loss_max": (greatest, "nat"),
             "loss_range": (greatest - least, "nat"),
-            "gradient_change_min": (self.change.amin(0), "nat"),
-            "gradient_change_max": (self.change.amax(0), "nat"),
-            "cosine_min": (self.cosine.amin(0), "1"),
+        }
+        return rows if self.gradients is None else rows | self._of_gradients(self.gradients)
+
+    def _of_gradients(self, gradients: Tensor) -> dict[str, tuple[Tensor, str]]:
+        start, there = gradients[:1], gradients[1:]
+        change = (there - start).norm(dim=2)  # (T, K)
+        cosine = F.cosine_similarity(there, start, dim=2)
+        slope = torch.where(self.distance == 0, 0.0, change / self.distance)
+        return {
+            "gradient_change_min": (change.amin(0), "nat"),
+            "gradient_change_max": (change.amax(0), "nat"),
+            "cosine_min": (cosine.amin(0), "1"),
             "beta": (slope.amax(0), "nat"),
         }
 
@@ -52,15 +60,17 @@ class Smoothness:
     the same question. With the raw gradient as direction t is a rate and every measure grows with
     the gradient: take the other directions too before calling a loss smooth. It looks at one batch
     and one line, and says nothing about test loss. Cost: 1 + T forward and backward passes, with T
-    lengths times directions.
+    lengths times directions; without the gradients on the way T forward passes and one of both.
 
     Attributes:
         lengths: t, the distances in the unit of the direction.
         directions: one of `bnkit.probes.directions`; rows are means over directions.
+        gradients: measure (b) and (c) as well.
     """
 
     lengths: tuple[float, ...] = LENGTHS
     directions: Directions = gradient_itself
+    gradients: bool = True
     loss: Loss = mean_cross_entropy
     bn_mode: BnMode = "batch"
     dtype: torch.dtype | None = torch.float64
@@ -81,12 +91,13 @@ class Smoothness:
         return rows
 
     def _walk(self, at: Landscape, direction: Tensor, losses: Tensor, gradient: Tensor) -> Walk:
-        points = [at.gradients(at.point - length * direction) for length in self.lengths]
-        gradients = torch.stack([there for _, there in points])  # (T, K, P)
+        points = [at.point - length * direction for length in self.lengths]
         lengths = torch.tensor(self.lengths).to(direction).unsqueeze(1)
-        return Walk(
-            losses=torch.stack([losses, *(there for there, _ in points)]),
-            change=(gradients - gradient).norm(dim=2),
-            cosine=F.cosine_similarity(gradients, gradient.expand_as(gradients), dim=2),
-            distance=lengths.abs() * direction.norm(dim=1),
-        )
+        distance = lengths.abs() * direction.norm(dim=1)
+        if not self.gradients:
+            with torch.no_grad():
+                there = [at.losses(point) for point in points]
+            return Walk(torch.stack([losses, *there]), distance)
+        met = [(losses, gradient), *map(at.gradients, points)]
+        there, gradients = (torch.stack(found) for found in zip(*met, strict=True))
+        return Walk(there, distance, gradients)

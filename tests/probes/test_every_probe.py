@@ -56,6 +56,8 @@ def probes(name, event):
         "ActivationPercentiles": {"layer": names[1], "x": x},
         "ActivationDrift": {"layer": names[1], "x": x},
         "MomentDrift": {"layer": names[1], "x": x},
+        "StepDrift": {"layers": (names[0], names[1]), "x": x},
+        "ActivationSmoothness": {"layer": names[1], "lengths": (0.1, 0.3)},
         "GradientICS": {"layer": "8" if single else "linears.2"},
         "TaylorRemainder": {},
         "Smoothness": {"lengths": (0.1, 0.3), "directions": RandomDirections(num=1)},

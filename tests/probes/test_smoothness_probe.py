@@ -23,11 +23,22 @@ def test_a_parabola_by_pencil(event_of, point, read):
     probe = Smoothness(lengths=(0.5, 2.0), loss=parabola)
     assert read(probe(event_of(point([1.0])))) == pytest.approx(
         {
-            "downhill_loss_min": 0.125, "downhill_loss_max": 0.5, "downhill_loss_range": 0.375,
+            "downhill_loss_start": 0.5, "downhill_loss_min": 0.125, "downhill_loss_max": 0.5,
+            "downhill_loss_range": 0.375,
             "downhill_gradient_change_min": 0.5, "downhill_gradient_change_max": 2.0,
             "downhill_cosine_min": -1.0, "downhill_beta": 1.0,
         }
     )  # fmt: skip
+
+
+def test_without_gradients_the_losses_are_the_same(event_of, point, read):
+    event = event_of(point([1.0], [3.0]), seeds=(0, 1))
+    full, short = (
+        read(Smoothness(lengths=(0.5, 2.0), loss=parabola, gradients=g)(event))
+        for g in (True, False)
+    )
+    assert set(short) == {f"downhill_loss_{end}" for end in ("start", "min", "max", "range")}
+    assert short == {name: full[name] for name in short}
 
 
 def test_the_start_belongs_to_the_range(event_of, point, read):
