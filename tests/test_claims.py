@@ -147,7 +147,7 @@ def test_what_nobody_has_checked_is_not_printed(id, pattern):
 
 def test_a_pilot_says_what_was_seen():
     pilots = {claim.id for claim in REGISTER.claims if claim.pilot}
-    assert pilots == {"A7", "E4", "E5", "G6", "G7", "J2", "J4", "J5", "J6"}
+    assert pilots >= {"A7", "E4", "E5", "G6", "G7", "J2", "J4", "J5", "J6"}
     assert all(REGISTER.claim(id).note for id in pilots)
 
 
