@@ -2,6 +2,7 @@
 # Python 3.11 or later; everything else that they need, pip installs into .venv.
 
 PYTHON ?= python3
+BUDGET ?= 540
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -12,7 +13,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test check format lab clean
+.PHONY: help setup book test check format records gpu lab clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 14
@@ -42,6 +43,13 @@ check: $(READY)  ## format, lint, types and the fast tests: under a minute
 format: $(READY)  ## mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+records: $(READY)  ## run what is not recorded of every experiment, resumable; hours
+	@for name in $$($(BIN)/python -m bnkit sweep); do $(BIN)/python -m bnkit sweep $$name --tune || exit $$?; done
+
+# It needs torch, triton and numpy, and none of what makes the book: the Python that has them.
+gpu:  ## what needs a GPU and is not recorded yet, within BUDGET seconds; ends with records.tgz
+	@$(PYTHON) -m bnkit bench session --seconds $(BUDGET) --archive records.tgz
 
 lab: $(READY)  ## JupyterLab on the chapters
 	$(BIN)/jupyter lab --notebook-dir chapters

@@ -43,7 +43,7 @@ def stacked_batches(
         if orders is None or reshuffle:
             orders = torch.stack([torch.randperm(len(x), generator=g) for g in generators])
         for start in range(0, len(x) - batch_size + 1, batch_size):
-            index = orders[:, start : start + batch_size]
+            index = orders[:, start : start + batch_size].to(x.device)
             flat = index.reshape(-1)  # index_select is twice as fast as x[index]
             yield x.index_select(0, flat).view(*index.shape, *x.shape[1:]), y[index]
 

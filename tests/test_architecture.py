@@ -85,6 +85,8 @@ def test_train_and_probes_do_not_know_each_other():
         ("bnkit.__main__", {"torch", "matplotlib", "papermill", "sphinx"}),
         ("bnkit.book", {"papermill", "sphinx", "yaml"}),
         ("bnkit.data", {"torch", "matplotlib", "pooch"}),
+        ("bnkit.kernels", {"triton", "matplotlib"}),
+        ("bnkit.layers", {"triton", "matplotlib"}),
     ],
 )
 def test_importing_a_part_does_not_load_the_heavy_rest(module, absent):

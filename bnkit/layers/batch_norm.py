@@ -9,13 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bnkit import kernels
 from bnkit.layers import closed_form, functional
 from bnkit.layers.functional import Statistics
+
+
+def _by_kernels(
+    x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float
+) -> tuple[Tensor, Statistics]:
+    """By the Triton kernels, in float32 and on a GPU: differentiable once, and y alone."""
+    y, statistics = kernels.batch_norm_with_statistics(x, gamma, beta, eps)
+    return y, Statistics(*statistics)
+
 
 # Each takes (x, gamma, beta, eps) and returns y with the statistics of the batch.
 BACKENDS = {
     "torch": closed_form.batch_norm,
     "graph": functional.batch_norm_with_statistics,
+    "triton": _by_kernels,
 }
 
 
@@ -39,7 +50,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             statistics are computed in float32 then.
         bias: whether there is a beta, if affine.
         backend: "torch", the closed form of the gradient, or "graph", the gradient by the
-            computational graph of the plain operations. A compiler gets the latter in both cases.
+            computational graph of the plain operations; a compiler gets the latter in both cases.
+            "triton" normalizes training batches by `bnkit.kernels`, on an NVIDIA GPU.
 
     Raises:
         ValueError: for an unknown backend. In `forward`: for a wrong number of axes, one value per

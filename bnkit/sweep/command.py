@@ -39,7 +39,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise InputError(f"--workers {arguments.workers}: give a whole number from 1")
     name = arguments.experiment
-    chosen = _choose(name, arguments.arms)
+    chosen = _choose(name, arguments.arms, any_device=arguments.list)
     if arguments.list:
         return _list(name, chosen)
     if arguments.seconds is not None and not arguments.seconds > 0:
@@ -124,17 +124,33 @@ def parse_seeds(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def _choose(experiment: str, names: str | None) -> dict:
+def _choose(experiment: str, names: str | None, *, any_device: bool) -> dict[str, Any]:
+    """The arms by name; without names all, or all that this machine can run."""
     from bnkit import experiments
 
     there = experiments.find(experiment).ARMS
     if names is None:
-        return dict(there)
+        return {name: arm for name, arm in there.items() if any_device or not _lacks_device(arm)}
     chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
         if name not in there:
             raise InputError(f"{experiment} has no arm {name!r}: choose from {', '.join(there)}")
+        if not any_device and (device := _lacks_device(there[name])):
+            raise InputError(f"{experiment}: arm {name} runs on {device}, and there is none here")
     return {name: there[name] for name in chosen}
+
+
+def _lacks_device(arm: Any) -> str:
+    """The device that an arm runs on, where this machine does not have it; else nothing."""
+    from bnkit import experiments
+
+    spec = arm.spec if isinstance(arm, experiments.Tuned) else arm
+    device = getattr(spec, "device", "cpu")
+    if not device.startswith("cuda"):
+        return ""
+    import torch
+
+    return "" if torch.cuda.is_available() else device
 
 
 def _list(experiment: str, chosen: Mapping[str, Any]) -> int:

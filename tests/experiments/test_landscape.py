@@ -16,10 +16,12 @@ from bnkit.experiments.landscape import (
     BATCH_MLP,
     NONE,
     NONE_MLP,
+    NONE_VGG,
     LossLandscape,
     looks,
     run,
 )
+from bnkit.models import vgg
 from bnkit.probes import Smoothness, StepDrift
 
 SHORT = {
@@ -34,7 +36,7 @@ SHORT = {
     "num_probe_examples": 40,
     "rate": 0.03,
 }
-WIDTHS = {"cnn": (4, 4, 6, 6), "mlp": (10, 10)}
+WIDTHS = {"cnn": (4, 6, 6, 8), "mlp": (10, 10)}
 SPECS = {
     spec.network: replace(spec, **SHORT, widths=WIDTHS[spec.network]) for spec in (BATCH, BATCH_MLP)
 }
@@ -101,7 +103,7 @@ def test_channels_last_is_the_same_net():
     spec, data = SPECS["cnn"], load("digits")
     model, images = _model(spec, 0, data), data.test.x[:20]
     usual = model.__class__(
-        data.image_shape, data.num_classes, 0, stages=((4, 4), (6, 6)), norm="batch", init="he"
+        data.image_shape, data.num_classes, 0, stages=((4, 6), (6, 8)), norm="batch", init="he"
     )
     torch.testing.assert_close(model(_inputs(spec, images)), usual(torch.tensor(images)))
 
@@ -152,7 +154,7 @@ def test_every_arm_and_metric_that_a_claim_names_is_there(recorded):
 def test_the_arms_of_a_network_differ_in_nothing_but_the_normalizer_and_the_rate():
     specs = [arm.spec if isinstance(arm, Tuned) else arm for arm in ARMS.values()]
     here = [spec for spec in specs if isinstance(spec, LossLandscape)]
-    assert {replace(spec, norm="none", rate=0.1) for spec in here} == {NONE, NONE_MLP}
+    assert {replace(spec, norm="none", rate=0.1) for spec in here} == {NONE, NONE_MLP, NONE_VGG}
     assert ARMS["batch@none"] == Tuned(BATCH, like=NONE)
     homes = {name: experiments.home("landscape", arm) for name, arm in ARMS.items()}
     assert {name for name, home in homes.items() if home == "deep_linear_landscape"} == {
@@ -178,3 +180,23 @@ def test_a_diverged_net_counts_as_infinitely_rough():
     values = last_values(rows, 0)
     assert values["loss_range_raw_late"] == np.inf
     assert values["test_accuracy"] == 0.1
+
+
+def test_the_full_scale_twin_makes_the_same_rows(tmp_path, monkeypatch, recorded):
+    monkeypatch.setitem(vgg.STAGES, 11, ((2,), (2,), (2, 2), (2, 2), (2, 2)))  # for speed
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (240, 3, 32, 32), dtype=np.uint8)
+    labels = np.arange(240) % 10
+    path = tmp_path / "noise.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:40], y_test=labels[:40])
+    few = {"num_steps": 8, "num_looks": 1, "num_moments": 3, "batch_size": 8, "num_train": 100}
+    more = {"num_directions": 1, "num_probe_examples": 10, "accuracy": 0.5, "device": "cpu"}
+    spec = replace(NONE_VGG, **{**SHORT, **few, **more, "data_set": str(path)})
+    rows = run(spec, [0])
+    assert {row.name for row in rows} >= {row.name for row in recorded["cnn"] if row.step == 24}
+
+
+def test_the_full_scale_arms_wait_for_a_gpu():
+    specs = {name: arm.spec if isinstance(arm, Tuned) else arm for name, arm in ARMS.items()}
+    waiting = {name for name, spec in specs.items() if getattr(spec, "device", "cpu") == "cuda"}
+    assert waiting == {"none-vgg", "batch-vgg", "none-vgg@0.1", "batch-vgg@0.1"}
