@@ -66,6 +66,6 @@ def test_a_budget_that_is_spent_still_brings_home_what_is_there(records, toy, tm
 
 
 def test_an_archive_that_cannot_be_written_is_refused_before_any_work(records, toy, tmp_path):
-    with pytest.raises(InputError, match="name a [.]tgz file in a folder that exists"):
+    with pytest.raises(InputError, match="in a folder that exists"):
         gpu_session.run(seconds=1.0, archive=tmp_path / "nowhere" / "records.tgz")
     assert main(["bench", "session", "--archive", str(tmp_path / "records.zip")]) == 2
