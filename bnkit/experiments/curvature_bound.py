@@ -43,7 +43,7 @@ class CurvatureBound:
 
     # Fixed: the verdict holds for these values only, and the chapter says so.
     batch_sizes: tuple[int, ...] = (8, 64)
-    num_trials: int = 4_000  # with each head at each batch size; about half meet the premise
+    num_trials: int = 4_000  # with each head at each batch size; most meet the premise
     decades: float = 1.0  # σ and γ are drawn from 10**-decades to 10**decades
     num_classes: int = 10
     slack: float = 1e-9  # relative, in favor of the printed bounds
@@ -62,14 +62,14 @@ ARMS = {"trials": CurvatureBound()}
 
 
 def run(spec: CurvatureBound, seeds: Sequence[int], progress: str | None = None) -> list[Row]:
-    """For each seed, over trials with ⟨g, ŷ⟩ ≥ 0, which "trials" counts:
+    """For each seed counts of trials and shares of steps; "trials" are those with ⟨g, ŷ⟩ ≥ 0.
 
-    "held", the first bound as printed. "second_held" of "second_trials", the second one, where H is
-    a multiple of the identity; the same "-sigma-below-gamma" and "-sigma-above-gamma", and
-    "second_misforetold", how often ‖v‖ ≤ ‖g‖ and the second bound do not go together. "larger" of
-    "trials" where the curvature along BN's gradient, vᵀĤv / ‖v‖², is larger than the plain one,
-    gᵀHg / ‖g‖², by σ as well. "identity_error": the largest relative error of the first bound as an
-    equation, over all trials, with the premise and without it.
+    Of them "held", the first bound as printed, and "larger", where the curvature along BN's
+    gradient, vᵀĤv / ‖v‖², is above the plain one, gᵀHg / ‖g‖². Of "second_trials", in which H is a
+    multiple of the identity, "second_held", and "second_misforetold", where ‖v‖ ≤ ‖g‖ does not say
+    whether it holds. All but the first and the last also "-sigma-below-gamma" and
+    "-sigma-above-gamma". "identity_error" is the largest relative error of the first bound as an
+    equation, over all trials, also those without the premise.
 
     Of the net: "premise_share", of units and looks at which ⟨g, ŷ⟩ ≥ 0, over all steps, the first
     tenth ("_early") and the second half ("_late").
@@ -155,7 +155,7 @@ def quadratic(size: int, m: int, num_classes: int, rng: np.random.Generator) -> 
 
 
 def isotropic(size: int, m: int, num_classes: int, rng: np.random.Generator) -> Loss:
-    """a ‖z - t‖² / 2."""
+    """A multiple of the identity, a ‖z - t‖² / 2."""
     steepness = torch.from_numpy(10.0 ** rng.uniform(-1, 1, size))
     target = torch.from_numpy(rng.standard_normal((size, m)))
     return lambda z: 0.5 * steepness * (z - target).square().sum(1)

@@ -165,8 +165,8 @@ def over_looks(
         for suffix, (first, last) in windows.items():
             inside = [value for step, value in curve if first <= step <= last]
             if inside:
-                row = judged[name] + suffix
-                found.append(Row(seed, num_steps, row, float(mean(inside)), units[name]))
+                value = float(mean(inside))
+                found.append(Row(seed, num_steps, judged[name] + suffix, value, units[name]))
     return found
 
 

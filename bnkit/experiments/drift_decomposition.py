@@ -196,8 +196,10 @@ class PreactivationDrift:
 
     def __call__(self, event: StepEvent) -> list[Row]:
         """For hidden layer l "layer-l_raw", "layer-l_scaled", and "_own" and "_earlier" of both."""
-        with measuring(event.model, "batch"), torch.no_grad():
-            now = self._layers(event.model)
+        model = event.model
+        assert isinstance(model, StackedMLP)
+        with measuring(model, "batch"), torch.no_grad():
+            now = self._layers(model)
             before, self._previous = self._previous, now
             if before is None:
                 return []
@@ -214,7 +216,7 @@ class PreactivationDrift:
                         rows += event.rows(name, np.median(drift, axis=1), "1")
         return rows
 
-    def _layers(self, model: nn.Module) -> list[_Layer]:
+    def _layers(self, model: StackedMLP) -> list[_Layer]:
         layers = []
         h = self.x.T.expand(len(model.seeds), *self.x.T.shape)  # (K, D, N)
         for linear, norm, activation in zip(

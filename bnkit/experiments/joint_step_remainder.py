@@ -117,7 +117,7 @@ def run(spec: JointStepRemainder, seeds: Sequence[int], progress: str | None = N
         probes=probes,
         progress=progress,
     )
-    return rows + [row for seed in seeds for row in _summary(spec, seed, rows)]
+    return rows + [row for seed in seeds for row in summary(spec, seed, rows)]
 
 
 def steps(spec: JointStepRemainder) -> dict[str, Step]:
@@ -130,7 +130,7 @@ def steps(spec: JointStepRemainder) -> dict[str, Step]:
     }
 
 
-def _summary(spec: JointStepRemainder, seed: int, rows: Sequence[Row]) -> list[Row]:
+def summary(spec: JointStepRemainder, seed: int, rows: Sequence[Row]) -> list[Row]:
     """The judged rows of one seed."""
     curves: dict[str, list[float]] = {}
     for row in rows:

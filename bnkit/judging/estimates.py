@@ -181,33 +181,36 @@ class Replicates:
     """Bootstrap replicates of one estimate, with their percentile interval."""
 
     effect: float
+    n: int
     values: Array
 
     @classmethod
-    def of(cls, replicates: ArrayLike) -> "Replicates":
-        """From the replicates, shape (n,)."""
-        values = np.sort(np.asarray(replicates, dtype=float))
-        return cls(float(np.median(values)), values)
+    def of(
+        cls, replicates: ArrayLike, effect: float | None = None, n: int | None = None
+    ) -> "Replicates":
+        """From the replicates, shape (B,).
 
-    @property
-    def n(self) -> int:
-        """How many replicates."""
-        return len(self.values)
+        The effect is their median and n their number, unless the estimate itself and the number
+        that it rests on are at hand.
+        """
+        values = np.sort(np.asarray(replicates, dtype=float))
+        middle = float(np.median(values)) if effect is None else effect
+        return cls(middle, len(values) if n is None else n, values)
 
     def lower(self, alpha: float) -> float:
         """As in `Estimate`."""
-        skipped = int(np.floor(alpha * (self.n + 1)))
+        skipped = int(np.floor(alpha * (len(self.values) + 1)))
         return float(self.values[skipped - 1]) if skipped else -np.inf
 
     def upper(self, alpha: float) -> float:
         """As in `Estimate`."""
-        skipped = int(np.floor(alpha * (self.n + 1)))
+        skipped = int(np.floor(alpha * (len(self.values) + 1)))
         return float(self.values[-skipped]) if skipped else np.inf
 
     def p_above(self, x: float) -> float:
         """As in `Estimate`."""
-        return float((1 + (self.values <= x).sum()) / (1 + self.n))
+        return float((1 + (self.values <= x).sum()) / (1 + len(self.values)))
 
     def p_below(self, x: float) -> float:
         """As in `Estimate`."""
-        return float((1 + (self.values >= x).sum()) / (1 + self.n))
+        return float((1 + (self.values >= x).sum()) / (1 + len(self.values)))

@@ -5,8 +5,10 @@ is one metric a level, named `metric@level`. A rule says on which side of which 
 claim lies (`above`, `below` or `within`); the numbers come later, in `judge`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -391,6 +393,73 @@ class Bound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartialCorrelation:
+    """Over a population of runs, what two metrics share once others are accounted for.
+
+    A run is one seed of one arm. Both metrics are regressed on those in `control`; the effect is
+    the correlation of the residuals. Its interval is a bootstrap of whole arms: runs of one arm
+    are alike.
+
+    Attributes:
+        metric, against_metric: the two.
+        control: what is accounted for, any number of metrics.
+        arms: the population, 3 arms or more; "a{1,2}" stands for a1 and a2, as in a shell.
+        on: "values", or "ranks" over the population, which infinite values and bent relations do
+            no harm.
+        above, below, within: where the claim puts the correlation; exactly one of them.
+    """
+
+    kind: ClassVar[str] = "partial_correlation"
+
+    metric: str
+    against_metric: str
+    arms: tuple[str, ...]
+    control: tuple[str, ...] = ()
+    on: Literal["values", "ranks"] = "values"
+    above: float | None = None
+    below: float | None = None
+    within: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        limits = [x for x in (self.above, self.below, *(self.within or ())) if x is not None]
+        _claimed(self.above, self.below, self.within)
+        if not all(-1 <= x <= 1 for x in limits):
+            raise ValueError(f"a correlation lies between -1 and 1, got {limits}")
+        names = (self.metric, self.against_metric, *self.control)
+        if len(set(names)) < len(names):
+            raise ValueError(f"metric, against_metric and control are different, got {names}")
+        if len(self.population) < 3:
+            raise ValueError(f"a population needs 3 arms, got {', '.join(self.population)}")
+
+    @property
+    def claimed(self) -> Claimed:
+        """The region of the correlation in which the claim holds."""
+        return _claimed(self.above, self.below, self.within)
+
+    @property
+    def population(self) -> tuple[str, ...]:
+        """The names of all arms, each once."""
+        return tuple(dict.fromkeys(name for arm in self.arms for name in _expanded(arm)))
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """All metrics of each arm, arm by arm."""
+        metrics = (self.metric, self.against_metric, *self.control)
+        return tuple(Operand(arm, metric) for arm in self.population for metric in metrics)
+
+
+def _expanded(pattern: str) -> list[str]:
+    """The names that braces stand for.
+
+    >>> _expanded("{a,b}-{1,2}")
+    ['a-1', 'a-2', 'b-1', 'b-2']
+    """
+    parts = re.split(r"\{([^{}]*)\}", pattern)  # text, choices, text, choices, ..., text
+    choices = [part.split(",") if i % 2 else [part] for i, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in product(*choices)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AllOf:
     """Several rules: supported if every part is, refuted if any is.
 
@@ -415,4 +484,4 @@ class AllOf:
 
 
 Estimated = Ratio | Difference | Equivalence | NonInferior | Slope | Interaction
-Rule = Estimated | Identity | Bound | AllOf
+Rule = Estimated | Identity | Bound | PartialCorrelation | AllOf

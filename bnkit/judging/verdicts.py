@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnkit.judging.estimates import Estimate, Mean, Rank, Replicates, Share
-from bnkit.judging.rules import AllOf, Bound, Claimed, Estimated, Identity, Rule
+from bnkit.judging.populations import correlation
+from bnkit.judging.rules import (
+    AllOf,
+    Bound,
+    Claimed,
+    Estimated,
+    Identity,
+    PartialCorrelation,
+    Rule,
+)
 from bnkit.judging.samples import Samples, column, effects, not_reached
 
 Word = Literal["supported", "refuted", "undecided"]
@@ -59,8 +68,9 @@ class Verdict:
             few seeds, or runs that never arrive.
         p: two-sided at the nearer threshold, None where nothing is random. It is at most 0.05
             exactly where the verdict is decided, before `holm` and, adjusted, after it.
-        n: seeds, trials or replicates.
-        unit: "ratio", "difference", "slope", "interaction", "largest error", "value", "share".
+        n: seeds, trials, runs or replicates.
+        unit: "ratio", "difference", "slope", "interaction", "largest error", "value", "share",
+            "partial correlation".
         method: "t", "rank", "bootstrap", "Clopper-Pearson" or "exact".
         what: the numbers compared, for example "steps_to_target: batch against none".
         not_reached: for each arm the runs that never reached the target or diverged.
@@ -108,6 +118,9 @@ def judge(rule: Rule, samples: Samples) -> Verdict:
             return _judge_every(rule, samples)
         case Bound():
             return _judge_share(rule, samples)
+        case PartialCorrelation():
+            evidence = Evidence(correlation(rule, samples), rule.claimed)
+            return _from_evidence(rule, evidence, "partial correlation", "bootstrap")
         case _:
             return _judge_effects(rule, samples)
 
@@ -258,6 +271,9 @@ def _exact(
 
 def _what(rule: Rule) -> str:
     """The numbers that the rule looks at, for example "loss: batch against none"."""
+    if isinstance(rule, PartialCorrelation):
+        given = f" given {' and '.join(rule.control)}" if rule.control else ""
+        return f"{rule.metric} with {rule.against_metric}{given}: {' and '.join(rule.arms)}"
     (_, metric), *_ = rule.operands
     arms = " against ".join(dict.fromkeys(arm for arm, _ in rule.operands))
     others = dict.fromkeys(name for _, name in rule.operands if name != metric)

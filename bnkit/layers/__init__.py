@@ -2,5 +2,6 @@
 
 from bnkit.layers import functional
 from bnkit.layers.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from bnkit.layers.lp_norm import LpNorm
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "functional"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LpNorm", "functional"]

@@ -1,9 +1,12 @@
 """Normalizers by name, so that any network can be given any of them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
+
+from bnkit.layers import LpNorm
 
 Placement = Literal["before", "after"]
 
@@ -32,9 +35,29 @@ def _batch(num_features: int, dims: int, *, eps: float, affine: bool) -> nn.Modu
     return layer(num_features, eps=eps, affine=affine)
 
 
+def _lp(
+    num_features: int, dims: int, *, eps: float, affine: bool, spread: str, before_shift: bool
+) -> nn.Module:
+    return LpNorm(num_features, spread, before_shift=before_shift, eps=eps, affine=affine)
+
+
+def _layer(num_features: int, dims: int, *, eps: float, affine: bool) -> nn.Module:
+    return nn.GroupNorm(1, num_features, eps=eps, affine=affine)  # γ and β of each channel
+
+
 NORMALIZERS = {
     "none": Normalizer(_none, by_channel=True, removes_bias=False),
     "batch": Normalizer(_batch, by_channel=True, removes_bias=True),
+    **{
+        spread + suffix: Normalizer(
+            partial(_lp, spread=spread, before_shift=before_shift),
+            by_channel=True,
+            removes_bias=not before_shift,
+        )
+        for suffix, before_shift in (("", False), ("-before-shift", True))
+        for spread in ("l1", "linf")
+    },
+    "layer": Normalizer(_layer, by_channel=False, removes_bias=False),
 }
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from bnkit.models import weights
 from bnkit.models.activations import activation as make_activation
+from bnkit.models.normalizers import Folded, needs_bias
 
-Norm = Literal["none", "batch"]
 Placement = Literal["before", "after"]
 Init = Literal["lecun", "glorot", "he", "orthogonal"]
 
@@ -55,13 +55,63 @@ class StackedBatchNorm(nn.Module):
         return self.bn(x.reshape(1, -1, x.shape[-1])).view_as(x)
 
 
+class StackedLayerNorm(nn.Module):
+    """Layer normalization of K seeds: each example over its features (Ba et al., 2016)."""
+
+    def __init__(self, num_seeds: int, num_features: int, *, affine: bool, eps: float) -> None:
+        super().__init__()
+        shape = (num_seeds, num_features, 1)
+        self.register_parameter("weight", nn.Parameter(torch.ones(shape)) if affine else None)
+        self.register_parameter("bias", nn.Parameter(torch.zeros(shape)) if affine else None)
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, C, N) -> (K, C, N)."""
+        centered = x - x.mean(dim=1, keepdim=True)
+        x_hat = centered * torch.rsqrt(centered.square().mean(dim=1, keepdim=True) + self.eps)
+        return x_hat if self.weight is None else torch.addcmul(self.bias, x_hat, self.weight)
+
+
+class StackedGainLinear(StackedLinear):
+    """Weight normalization (Salimans & Kingma, 2016): each row of W is g v / ‖v‖.
+
+    `weight` is v, drawn as W is elsewhere, and the gain g begins at ‖v‖: the net begins as the
+    plain one does, without the paper's initialization by a batch.
+    """
+
+    def __init__(self, weights: Tensor, *, bias: bool) -> None:
+        super().__init__(weights, bias=bias)
+        self.gain = nn.Parameter(weights.norm(dim=2, keepdim=True))  # (K, out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, in, N) -> (K, out, N)."""
+        weight = self.weight * (self.gain / self.weight.norm(dim=2, keepdim=True))
+        return torch.bmm(weight, x) if self.bias is None else torch.baddbmm(self.bias, weight, x)
+
+
+def stacked_norm(
+    name: str, num_seeds: int, num_features: int, *, affine: bool, eps: float
+) -> nn.Module:
+    """The normalizer of that name for activations (K, C, N); ValueError for one that is not there.
+
+    "weight" normalizes nothing here, but the weights in front.
+    """
+    if name in ("none", "weight"):
+        return nn.Identity()
+    if name in ("batch", "layer"):
+        layer = StackedBatchNorm if name == "batch" else StackedLayerNorm
+        return layer(num_seeds, num_features, affine=affine, eps=eps)
+    return Folded(name, num_seeds, num_features, eps=eps, affine=affine)
+
+
 class StackedMLP(nn.Module):
     """An MLP per seed: linear, normalizer and nonlinearity in each hidden layer, linear head.
 
     Args:
         sizes: widths from input to output, for example (784, 100, 100, 100, 10).
         seeds: one network each; its weights are drawn from this seed alone.
-        norm: "batch", or "none" for the plain net.
+        norm: "none" for the plain net; "batch", "l1" or another name of `models.normalizers`;
+            "weight" for weight normalization of the layers in front of the nonlinearities.
         activation: a name of `models.activations`.
         placement: the normalizer "before" the nonlinearity, as in Ioffe & Szegedy (2015),
             section 3.2, or "after" it.
@@ -70,7 +120,7 @@ class StackedMLP(nn.Module):
             "he" √(2/in); or "orthogonal" matrices.
         eps: of the normalizer, in units of its squared input.
 
-    Linear layers that feed a normalizer directly have no bias: the mean would subtract it
+    Linear layers that feed a normalizer directly have no bias if its mean would subtract it
     (section 3.2 of the paper).
     """
 
@@ -79,7 +129,7 @@ class StackedMLP(nn.Module):
         sizes: Sequence[int],
         seeds: Sequence[int],
         *,
-        norm: Norm,
+        norm: str,
         activation: str,
         placement: Placement = "before",
         affine: bool = True,
@@ -87,24 +137,17 @@ class StackedMLP(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        if norm not in ("none", "batch") or placement not in ("before", "after"):
-            raise ValueError(
-                f"norm {norm!r}, placement {placement!r}: choose none or batch, before or after"
-            )
+        bias = needs_bias("none" if norm == "weight" else norm, placement)
         num_hidden = len(sizes) - 2
         self.seeds = tuple(seeds)
-        self.placement = placement
+        self.norm, self.placement = norm, placement
         shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
         drawn = weights.stacked(shapes, self.seeds, init)
-        fed_to_norm = norm == "batch" and placement == "before"
-        self.linears = nn.ModuleList(
-            StackedLinear(weight, bias=index == num_hidden or not fed_to_norm)
-            for index, weight in enumerate(drawn)
-        )
+        hidden = StackedGainLinear if norm == "weight" else StackedLinear
+        self.linears = nn.ModuleList(hidden(weight, bias=bias) for weight in drawn[:-1])
+        self.linears.append(StackedLinear(drawn[-1], bias=True))
         self.norms = nn.ModuleList(
-            StackedBatchNorm(len(self.seeds), width, affine=affine, eps=eps)
-            if norm == "batch"
-            else nn.Identity()
+            stacked_norm(norm, len(self.seeds), width, affine=affine, eps=eps)
             for width in sizes[1:-1]
         )
         self.activations = nn.ModuleList(make_activation(activation) for _ in range(num_hidden))
@@ -129,7 +172,7 @@ class StackedMLP(nn.Module):
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None and tensor.dim() > 0:  # (K, ...) or, folded, (K * C)
                     tensor.data = tensor.data.unflatten(0, (num_seeds, -1))[k].clone()
-            if isinstance(module, nn.BatchNorm1d):
+            if hasattr(module, "num_features"):
                 module.num_features //= num_seeds
         alone.seeds = (self.seeds[k],)
         return alone

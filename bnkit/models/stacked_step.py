@@ -41,6 +41,11 @@ class StackedStep:
     """
 
     def __init__(self, model: StackedMLP) -> None:
+        if model.norm not in ("none", "batch"):
+            raise ValueError(
+                f"norm {model.norm!r} has no written-out step: choose none or batch, or train "
+                "without `step`"
+            )
         self._norms = [norm for norm in model.norms if isinstance(norm, StackedBatchNorm)]
         self._parts: list[Part] = []
         for linear, norm, activation in zip(

@@ -6,6 +6,7 @@ Probes of the loss take one of `probes.steps` or `probes.directions` to say how 
 from bnkit.probes.accuracy import Evaluation
 from bnkit.probes.activation_walk import ActivationSmoothness
 from bnkit.probes.activations import ActivationDrift, ActivationPercentiles
+from bnkit.probes.density import SpectralDensity
 from bnkit.probes.depth import SizeByDepth, WeightsByDepth
 from bnkit.probes.gradient_ics import GradientICS
 from bnkit.probes.jacobian import JacobianSpectrum
@@ -15,6 +16,7 @@ from bnkit.probes.sharpness import Sharpness
 from bnkit.probes.smoothness import Smoothness
 from bnkit.probes.step_drift import StepDrift
 from bnkit.probes.taylor import TaylorRemainder
+from bnkit.probes.trace import HessianTrace
 
 __all__ = [
     "Evaluation",
@@ -27,6 +29,8 @@ __all__ = [
     "Smoothness",
     "ActivationSmoothness",
     "Sharpness",
+    "HessianTrace",
+    "SpectralDensity",
     "SizeByDepth",
     "WeightsByDepth",
     "EffectiveRank",

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from bnkit.probes.guard import BnMode
+from bnkit.probes.hessian import Product, hessian_of
 from bnkit.probes.landscape import Landscape, Loss, landscape, mean_cross_entropy
 from bnkit.rows import Row, StepEvent
 
@@ -79,24 +80,16 @@ class Sharpness:
         ]
 
     def _curvature(self, at: Landscape) -> Curvature:
-        point = at.point.requires_grad_()  # (1, P)
-        (gradient,) = torch.autograd.grad(at.losses(point).sum(), point, create_graph=True)
-
-        def product(vector: np.ndarray) -> np.ndarray:
-            v = torch.from_numpy(vector.reshape(1, -1)).to(point)
-            (hv,) = torch.autograd.grad(gradient, point, v, retain_graph=True)
-            return hv.double().cpu().numpy().ravel()
-
-        g = gradient.detach().double().cpu().numpy().ravel()
+        g, squared_norm, product = hessian_of(at)
         values, vectors = self._top_pairs(product, g)
         residuals = [
             np.linalg.norm(product(v) - value * v) if np.isfinite(value) else np.nan
             for value, v in zip(values, vectors.T, strict=True)
         ]
         share = ((vectors.T @ g) ** 2).sum() / (g @ g) if g.any() else np.nan
-        return Curvature(values, np.array(residuals), share, float(point.detach().square().sum()))
+        return Curvature(values, np.array(residuals), share, squared_norm)
 
-    def _top_pairs(self, product, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _top_pairs(self, product: Product, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Eigenvalues (num,) and eigenvectors (P, num); NaN if diverged or not converged."""
         size = len(gradient)
         if not 0 < self.num < size:

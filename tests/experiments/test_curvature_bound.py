@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.autograd.functional import hessian, jacobian
 
 from bnkit.experiments.curvature_bound import (
     CurvatureBound,
@@ -49,11 +50,14 @@ def test_every_side_by_full_hessians_one_trial_at_a_time(make):
         def alone(z, t=t):
             return loss(torch.zeros(3, 5, dtype=DOUBLE).index_put((torch.tensor(t),), z))[t]
 
+        def through_bn(y, alone=alone, gamma=GAMMA[t]):
+            return alone(bn(y, gamma))
+
         z, m, sigma, gamma = bn(Y[t], GAMMA[t]), 5, Y[t].var(correction=0).sqrt(), GAMMA[t]
-        g = torch.func.grad(alone)(z)
-        h = torch.func.hessian(alone)(z)
-        v = torch.func.grad(lambda y, a=alone, c=gamma: a(bn(y, c)))(Y[t])
-        h_hat = torch.func.hessian(lambda y, a=alone, c=gamma: a(bn(y, c)))(Y[t])
+        g = jacobian(alone, z)
+        h = hessian(alone, z)
+        v = jacobian(through_bn, Y[t])
+        h_hat = hessian(through_bn, Y[t])
         along = g @ (z / gamma)
         turned = gamma / (m * sigma**2) * along * (v @ v)
         assert torch.linalg.eigvalsh(h).min() > -1e-12  # convex
@@ -88,7 +92,9 @@ def test_where_sigma_is_small_the_second_bound_fails_with_a_multiple_of_the_iden
 def test_counts_add_up_and_premises_are_met():
     spec = CurvatureBound(num_trials=300)
     found = measure(spec, np.random.default_rng(0))
-    assert 0.4 * 1800 < found["trials"] < 0.9 * 1800  # without the premise there would be 1,800
+    # in the spec itself, at the same share of trials, at least the 10,000 of the claim
+    assert found["trials"] * CurvatureBound().num_trials / spec.num_trials > 10_000
+    assert 1000 < found["trials"] < 1750  # without the premise there would be 1,800
     assert found["held"] == found["trials"]
     assert found["identity_error"] < 1e-9
     assert found["second_misforetold"] == 0
@@ -96,7 +102,6 @@ def test_counts_add_up_and_premises_are_met():
         parts = (found[f"{name}-sigma-below-gamma"], found[f"{name}-sigma-above-gamma"])
         assert found[name] == sum(parts)
     assert 0 < found["second_trials"] < found["trials"]
-    assert CurvatureBound().num_trials * 6 * 0.4 > 10_000 * 0.9
 
 
 def test_the_premise_is_the_sign_of_the_gradient_by_gamma():

@@ -186,7 +186,9 @@ def test_a_copy_has_the_donors_features_and_a_top_of_its_own(arm):
     for top in (-2, -1):
         assert torch.equal(copied.linears[top].weight, fresh.linears[top].weight)
         assert not torch.equal(copied.linears[top].weight, source.linears[top].weight)
-    assert not torch.equal(source.linears[0].weight, fresh.linears[0].weight)
+    untrained = donor(replace(spec, num_steps=0), data, SEEDS)
+    assert not torch.equal(untrained.linears[0].weight, fresh.linears[0].weight)
+    assert not torch.equal(untrained.linears[0].weight, source.linears[0].weight)
     assert len(earlier(copied)) == 4
 
 

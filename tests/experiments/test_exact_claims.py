@@ -20,6 +20,7 @@ SMALL = {
     "bias_is_lost": {"num_trials": 5},
     "blocked_components": {"num_trials": 3},
     "convolution_by_reshape": {"num_trials": 3},
+    "curvature_bound": {"num_trials": 20, "num_steps": 20},
     "descent_limit": {"num_trials": 2},
     "direction_update": {},
     "distance_to_ray": {"num_trials": 20},
@@ -42,6 +43,7 @@ SMALL = {
     "smoothness_of_quadratics": {"num_trials": 1},
     "uniform_noise_shift": {"num_samples": 100_000},
     "weight_scale": {"num_trials": 1},
+    "worst_input_bound": {"num_trials": 10},
 }
 LONG = {"auto_tuning"}  # its levels are numbers of steps
 CLAIMS = [claim for claim in claims.load().claims if claim.experiment in SMALL]

@@ -13,7 +13,9 @@ from bnkit.experiments.joint_step_remainder import (
     JointStepRemainder,
     run,
     steps,
+    summary,
 )
+from bnkit.rows import Row
 
 SHORT = {"data_set": "digits", "width": 20, "num_steps": 50, "num_looks": 3}
 SEEDS = (3, 0)
@@ -49,6 +51,22 @@ def test_judged_rows_are_medians_over_looks_of_absolute_shares(rows):
             assert last(rows, metric, seed) == pytest.approx(np.median(np.abs([*seen.values()])))
         start = curve(rows, "step@0.01_remainder", seed)[0]
         assert last(rows, "remainder_share_matched_step_initial", seed) == start
+
+
+def test_a_share_below_0_counts_by_its_size():
+    # cross shares of -0.4, 0.1 and -0.2 at three looks: the median of their sizes is 0.2
+    spec = replace(NONE, decreases=(0.1,), relative_steps=(0.01,))
+    shares = {0: -0.4, 1: 0.1, 7: -0.2}
+    made = [
+        Row(3, step, f"{name}_{measure}", share, "1")
+        for step, share in shares.items()
+        for name in steps(spec)
+        for measure in ("remainder", "cross_share")
+    ]
+    found = {row.name: row.value for row in summary(spec, 3, made)}
+    assert found["cross_layer_share"] == found["cross_layer_share@0.1"] == 0.2
+    assert found["cross_layer_share_initial"] == 0.4
+    assert found["joint_looks"] == 1.0
 
 
 def test_steps_are_as_long_as_their_names_say(rows):

@@ -14,6 +14,14 @@ ONE_OF_EACH = [
     {"kind": "identity", "metric": "error", "arm": "a", "tolerance": 1e-10},
     {"kind": "bound", "metric": "held", "arm": "a", "of": "trials", "above": 0.999},
     {
+        "kind": "partial_correlation",
+        "metric": "loss",
+        "against_metric": "shift",
+        "control": ["rate"],
+        "arms": ["a{1,2,3}"],
+        "within": [-0.2, 0.2],
+    },
+    {
         "kind": "all_of",
         "parts": [{"kind": "identity", "metric": "error", "arm": "a", "tolerance": 0}],
         "given": [{"kind": "bound", "metric": "drift", "arm": "a", "above": 1}],
@@ -41,7 +49,7 @@ def test_the_hash_is_blind_to_order_and_to_whole_numbers_but_not_to_values(table
     as_floats = {k: float(v) if isinstance(v, int) else v for k, v in turned.items()}
     assert rule_sha256(parse_rule(as_floats)) == rule_sha256(parse_rule(table))
     renamed = {**table, "arm": "other"} if "arm" in table else {**table, "given": []}
-    if table["kind"] == "interaction":
+    if table["kind"] in ("interaction", "partial_correlation"):
         renamed = {**table, "arms": ["b", "a", "c", "d"]}
     assert rule_sha256(parse_rule(renamed)) != rule_sha256(parse_rule(table))
 

@@ -168,7 +168,7 @@ def test_without_the_affine_part_there_is_no_gamma():
 @pytest.mark.parametrize(
     ("arm", "words"),
     [
-        ({"norm": "layer"}, "norm 'layer'"),
+        ({"norm": "layers"}, "norm 'layers'"),
         ({"placement": "beside"}, "placement 'beside'"),
         ({"activation": "swish"}, "activation 'swish': choose one of sigmoid, tanh"),
         ({"init": "ones"}, "init 'ones': choose one of lecun"),

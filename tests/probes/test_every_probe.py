@@ -62,6 +62,8 @@ def probes(name, event):
         "TaylorRemainder": {},
         "Smoothness": {"lengths": (0.1, 0.3), "directions": RandomDirections(num=1)},
         "Sharpness": {"tolerance": 1e-2},
+        "HessianTrace": {"num": 3},
+        "SpectralDensity": {"num_steps": 4, "num": 2},
         "SizeByDepth": {"layers": (names[0], names[1])},
         "WeightsByDepth": {},
         "EffectiveRank": {"layer": names[1]},
