@@ -113,8 +113,9 @@ def network(spec: FrozenAffine, data: Dataset, seeds: Sequence[int]) -> StackedM
             for norm, width in zip(model.norms, spec.widths, strict=True):
                 drawn = torch.stack([torch.randn(2, width, generator=g) for g in generators])
                 drawn = spec.spread * drawn  # (K, 2, C)
-                norm.bn.weight.copy_(drawn[:, 0].exp().flatten())
-                norm.bn.bias.copy_(drawn[:, 1].flatten())
+                gamma, beta = norm.parameters()
+                gamma.copy_(drawn[:, 0].exp().flatten())
+                beta.copy_(drawn[:, 1].flatten())
     return model
 
 

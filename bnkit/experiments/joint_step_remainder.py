@@ -57,14 +57,17 @@ class JointStepRemainder:
 
 
 NONE, BATCH = (JointStepRemainder(norm=norm) for norm in ("none", "batch"))
+DEEP, DEEP_BATCH = (replace(spec, depth=10) for spec in (NONE, BATCH))
+SIGMOID, SIGMOID_BATCH = (
+    replace(spec, activation="sigmoid", init="lecun") for spec in (NONE, BATCH)
+)
 ARMS = {
-    f"{spec.norm}{suffix}": Tuned(replace(spec, **different))
-    for suffix, different in {
-        "": {},
-        "-10-layers": {"depth": 10},
-        "-sigmoid": {"activation": "sigmoid", "init": "lecun"},
-    }.items()
-    for spec in (NONE, BATCH)
+    "none": Tuned(NONE),
+    "batch": Tuned(BATCH),
+    "none-10-layers": Tuned(DEEP),
+    "batch-10-layers": Tuned(DEEP_BATCH),
+    "none-sigmoid": Tuned(SIGMOID),
+    "batch-sigmoid": Tuned(SIGMOID_BATCH),
 }
 RATES = (0.01, 1.0)
 STACK = 5

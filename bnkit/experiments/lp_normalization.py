@@ -53,7 +53,7 @@ NONE = LpNormalization(norm="none")
 NORMS: tuple[
     Literal["batch", "l1", "linf", "l1-before-shift", "linf-before-shift", "layer", "weight"], ...
 ] = ("batch", "l1", "linf", "l1-before-shift", "linf-before-shift", "layer", "weight")
-ARMS = {
+ARMS: dict[str, Tuned] = {
     "none": Tuned(NONE),
     **{norm: Tuned(replace(NONE, norm=norm)) for norm in NORMS},
     **{f"{norm}-deep-linear": arm for norm, arm in lp_deep_linear.ARMS.items()},

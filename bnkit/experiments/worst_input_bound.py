@@ -142,7 +142,8 @@ def sides(x: Tensor, w: Tensor, gamma: Tensor, loss: Loss, largest: float) -> Si
 def worst_inputs(largest: float, raw: Tensor) -> Tensor:
     """λ U: `raw` (T, m, d), d ≥ m, with its rows made orthonormal, times `largest`."""
     orthonormal, _ = torch.linalg.qr(raw.transpose(1, 2))
-    return largest * orthonormal.transpose(1, 2)
+    inputs: Tensor = largest * orthonormal.transpose(1, 2)
+    return inputs
 
 
 def weights_for(x: Tensor, y: Tensor, largest: float) -> Tensor:

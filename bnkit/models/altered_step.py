@@ -1,10 +1,11 @@
-"""Ways to descend that change how sharp the loss is where a net comes by, or only how fast it goes.
+"""Ways to train that change how sharp the loss is where a net comes by, or only how fast it goes.
 
-The net and its loss stay what they are; only the step differs. Each wraps the written-out
-`StackedStep`, and whatever is scaled is scaled for every stacked seed by a norm of its own.
+Each wraps the written-out `StackedStep`, and whatever is scaled is scaled for every stacked seed by
+a norm of its own. But for `ScaledHeadMLP` the net and its loss stay what they are.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,8 +110,54 @@ class SkippedStep:
         return self._losses
 
 
+class ScaledHeadMLP(StackedMLP):
+    """A net whose logits are s (V h + b), with V drawn as W is elsewhere and divided by s.
+
+    It begins as the same function as without s. Measured in V and b, though, the loss is s² times
+    as curved along them, and a step of the same rate moves the logits s² times as far.
+
+    Args:
+        head_scale: s. A power of 2 loses no digit.
+        others: as for `StackedMLP`.
+    """
+
+    def __init__(self, *args: Any, head_scale: float, **others: Any) -> None:
+        if not head_scale > 0:
+            raise ValueError(f"head_scale {head_scale}: a scale is above 0")
+        super().__init__(*args, **others)
+        self.head_scale = head_scale
+        with torch.no_grad():
+            self.linears[-1].weight /= head_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the net without a scale: logits (K, N, out)."""
+        return self.head_scale * super().forward(x)
+
+
+class ScaledHeadStep:
+    """The plain step of a `ScaledHeadMLP`.
+
+    With W = s V, dL/dV = s dL/dW: a step of V is one of W at s² times the rate.
+    """
+
+    def __init__(self, model: ScaledHeadMLP) -> None:
+        self._step, self._scale = StackedStep(model), model.head_scale
+        self._head = [p.detach() for p in model.linears[-1].parameters()]
+
+    def __call__(self, inputs: Tensor, targets: Tensor, rate: float) -> Tensor:
+        """(K,) losses before the step."""
+        for p in self._head:
+            p *= self._scale
+        before = [p.clone() for p in self._head]
+        losses = self._step(inputs, targets, rate)
+        for p, b in zip(self._head, before, strict=True):
+            p.sub_(b).mul_(self._scale**2).add_(b).div_(self._scale)
+        return losses
+
+
 def norms(parts: list[Tensor]) -> Tensor:
     """Of each row over all (K, P) parts together, (K, 1)."""
     # A row at a time and in double precision: no seed's norm depends on its place in the stack.
     squares = [[float(row.double() @ row.double()) for row in part] for part in parts]
-    return torch.tensor([[math.sqrt(sum(one))] for one in zip(*squares, strict=True)])
+    sizes = [[math.sqrt(sum(one))] for one in zip(*squares, strict=True)]
+    return torch.tensor(sizes, dtype=parts[0].dtype)

@@ -32,7 +32,9 @@ class Sharpness:
     steps of gradient descent by 2 / λ (Cohen et al. 2021). It is not invariant: a net that ignores
     the scale of its weights can have any sharpness, so the scale-free λ‖θ‖² of Lyu et al. (2022)
     stands beside it. That one is exact if all trained parameters are scale-invariant together
-    (fix the others). The share of ‖g‖² in the top eigenspace is that of Ghorbani et al. (2019).
+    (fix the others). Neither sees that the layers of a ReLU net can trade their scales: with `relative`
+    each parameter tensor is measured in units of its own norm, and λ is the curvature per relative
+    step, which no rescaling of a tensor that leaves the function alone can change. The share of ‖g‖² in the top eigenspace is that of Ghorbani et al. (2019).
 
     Each seed of a stack is taken out by `model.single(k)` and looked at alone. Cost per seed: one
     forward pass and, as a rule, 20 to 100 double backward passes; the graph of one batch is held
@@ -44,6 +46,7 @@ class Sharpness:
         tolerance: relative accuracy of the eigenvalues at which Lanczos stops.
         max_restarts: of Lanczos. What has not converged by then is NaN, never a rough guess.
         seed: of the vector that Lanczos starts with.
+        relative: in units of the norm of each parameter tensor.
     """
 
     num: int = 1
@@ -51,6 +54,7 @@ class Sharpness:
     tolerance: float = 1e-5
     max_restarts: int = 100
     seed: int = 0
+    relative: bool = False
     loss: Loss = mean_cross_entropy
     bn_mode: BnMode = "batch"
     dtype: torch.dtype | None = torch.float64
@@ -59,7 +63,7 @@ class Sharpness:
     def __call__(self, event: StepEvent) -> list[Row]:
         """Rows after `name`: "_1" to "_<num>" (nat) and "_1_residual" and so on.
 
-        Further "_scale_free" λ₁‖θ‖² (nat) and "_gradient_share" (fraction).
+        Further "_gradient_share" (fraction) and, unless relative, "_scale_free" λ₁‖θ‖² (nat).
         """
         found = []
         for one in singles(event):
@@ -71,16 +75,18 @@ class Sharpness:
             residuals = [curvature.residuals[index] for curvature in found]
             rows += event.rows(f"{self.name}_{index + 1}", values, "nat")
             rows += event.rows(f"{self.name}_{index + 1}_residual", residuals, "nat")
-        scale_free = [curvature.eigenvalues[0] * curvature.squared_norm for curvature in found]
         share = [curvature.gradient_share for curvature in found]
-        return [
-            *rows,
-            *event.rows(f"{self.name}_scale_free", scale_free, "nat"),
-            *event.rows(f"{self.name}_gradient_share", share, "fraction"),
-        ]
+        rows += event.rows(f"{self.name}_gradient_share", share, "fraction")
+        if not self.relative:
+            scale_free = [curvature.eigenvalues[0] * curvature.squared_norm for curvature in found]
+            rows += event.rows(f"{self.name}_scale_free", scale_free, "nat")
+        return rows
 
     def _curvature(self, at: Landscape) -> Curvature:
         g, squared_norm, product = hessian_of(at)
+        if self.relative:
+            sizes = tensor_norms(at)
+            g, product = sizes * g, lambda v, in_units=product: sizes * in_units(sizes * v)
         values, vectors = self._top_pairs(product, g)
         residuals = [
             np.linalg.norm(product(v) - value * v) if np.isfinite(value) else np.nan
@@ -110,6 +116,14 @@ class Sharpness:
             return unknown
         order = np.argsort(np.abs(values) if self.which == "LM" else values)[::-1]
         return values[order], vectors[:, order]
+
+
+def tensor_norms(at: Landscape) -> np.ndarray:
+    """(P,) for each parameter of a single seed the norm of the tensor that it belongs to."""
+    sizes = np.empty(at.point.shape[1])
+    for span in at.spans.values():
+        sizes[span] = float(at.point[:, span].detach().double().norm())
+    return sizes
 
 
 def singles(event: StepEvent) -> Iterator[StepEvent]:

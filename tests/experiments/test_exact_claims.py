@@ -41,6 +41,7 @@ SMALL = {
     "running_variance": {},
     "sigmoid_linearity": {"num_samples": 10_000},
     "smoothness_of_quadratics": {"num_trials": 1},
+    "stop_gradient_bias": {},
     "uniform_noise_shift": {"num_samples": 100_000},
     "weight_scale": {"num_trials": 1},
     "worst_input_bound": {"num_trials": 10},

@@ -74,6 +74,42 @@ def test_the_scale_free_number_does_not_see_the_scale(scale, event_of, point, re
     assert rows["hessian_scale_free"] == pytest.approx(1.0)
 
 
+class Pair(nn.Module):
+    """Two parameter tensors a and b, which are the output."""
+
+    def __init__(self, a, b):
+        super().__init__()
+        self.a, self.b = (nn.Parameter(torch.tensor(v, dtype=torch.float64)) for v in (a, b))
+
+    def forward(self, x):
+        return torch.cat([self.a, self.b]).unsqueeze(0)
+
+
+def test_relative_sharpness_is_in_units_of_each_tensor_by_pencil(event_of, read):
+    # curvatures 1, 1 | 3 at a = (3, 4), b = 0.5: norms 5 and 1/2, so 25, 25 | 3/4. The gradient
+    # (3, 4 | 1.5) becomes (15, 20 | 0.75).
+    event = event_of(Pair([3.0, 4.0], [0.5]))
+    rows = read(Sharpness(relative=True, loss=quadratic(1.0, 1.0, 3.0), num=2)(event))
+    assert [rows["hessian_1"], rows["hessian_2"]] == pytest.approx([25.0, 25.0])
+    assert rows["hessian_gradient_share"] == pytest.approx(625 / (625 + 0.75**2))
+    assert "hessian_scale_free" not in rows
+
+
+@pytest.mark.parametrize(("relative", "blind"), [(False, False), (True, True)])
+def test_relative_sharpness_is_blind_to_scales_that_layers_trade(relative, blind, event_of, read):
+    x, y = torch.randn(1, 20, 4, dtype=torch.float64), torch.randint(0, 3, (1, 20))
+    found = []
+    for factor in (1.0, 5.0):
+        torch.manual_seed(0)
+        model = StackedMLP((4, 6, 3), (1,), norm="none", activation="relu").double()
+        with torch.no_grad():
+            model.linears[0].weight *= factor
+            model.linears[1].weight /= factor
+        probe = Sharpness(relative=relative, tolerance=0.0)
+        found.append(read(probe(event_of(model, seeds=(1,), x=x, y=y)))["hessian_1"])
+    assert (found[1] == pytest.approx(found[0], rel=1e-8)) is blind
+
+
 def test_the_residual_bounds_the_error(event_of, point, read):
     curvatures = np.linspace(1, 2, 60)
     event = event_of(point([1.0] * 60))
