@@ -219,7 +219,7 @@ def _model(spec: LossLandscape, seed: int, data: Dataset) -> Model:
         return StackedMLP(sizes, [seed], norm=spec.norm, activation="relu", init=spec.init)
     if spec.network == "vgg":
         net = VGG(data.image_shape, data.num_classes, seed, norm=spec.norm, init=spec.init)
-        return net.to(spec.device, memory_format=torch.channels_last)
+        return _channels_last(net.to(spec.device))
     pairs = zip(spec.widths[::2], spec.widths[1::2], strict=True)  # two before each pooling
     model = PlainCNN(
         data.image_shape,
@@ -229,8 +229,13 @@ def _model(spec: LossLandscape, seed: int, data: Dataset) -> Model:
         norm=spec.norm,
         init=spec.init,
     )
-    # Channels last in memory: the same net, twice as fast on a CPU.
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return _channels_last(model)
+
+
+def _channels_last(net: PlainCNN) -> PlainCNN:
+    """The same net, its memory in the order that is twice as fast on a CPU."""
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
 
 
 def _inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:

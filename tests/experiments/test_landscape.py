@@ -189,7 +189,7 @@ def test_the_full_scale_twin_makes_the_same_rows(tmp_path, monkeypatch, recorded
     labels = np.arange(240) % 10
     path = tmp_path / "noise.npz"
     np.savez(path, x_train=images, y_train=labels, x_test=images[:40], y_test=labels[:40])
-    few = {"num_steps": 8, "num_looks": 1, "num_moments": 3, "batch_size": 8, "num_train": 100}
+    few = {"num_steps": 10, "num_looks": 1, "num_moments": 3, "batch_size": 8, "num_train": 100}
     more = {"num_directions": 1, "num_probe_examples": 10, "accuracy": 0.5, "device": "cpu"}
     spec = replace(NONE_VGG, **{**SHORT, **few, **more, "data_set": str(path)})
     rows = run(spec, [0])
