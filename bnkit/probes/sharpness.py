@@ -32,9 +32,10 @@ class Sharpness:
     steps of gradient descent by 2 / λ (Cohen et al. 2021). It is not invariant: a net that ignores
     the scale of its weights can have any sharpness, so the scale-free λ‖θ‖² of Lyu et al. (2022)
     stands beside it. That one is exact if all trained parameters are scale-invariant together
-    (fix the others). Neither sees that the layers of a ReLU net can trade their scales: with `relative`
-    each parameter tensor is measured in units of its own norm, and λ is the curvature per relative
-    step, which no rescaling of a tensor that leaves the function alone can change. The share of ‖g‖² in the top eigenspace is that of Ghorbani et al. (2019).
+    (fix the others). Neither sees that the layers of a ReLU net can trade their scales: with
+    `relative` each parameter tensor is measured in units of its own norm, and λ is the curvature
+    per relative step, which no rescaling of tensors that leaves the function alone can change. The
+    share of ‖g‖² in the top eigenspace is that of Ghorbani et al. (2019).
 
     Each seed of a stack is taken out by `model.single(k)` and looked at alone. Cost per seed: one
     forward pass and, as a rule, 20 to 100 double backward passes; the graph of one batch is held
