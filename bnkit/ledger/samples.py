@@ -58,8 +58,9 @@ class Records:
         }
         if STEPS in set(metrics):
             for arm, its_rows in rows.items():
-                target = self._target(experiments.home(experiment, specs[arm]))
-                samples[arm] |= _arrivals(its_rows, seeds, target)
+                home = experiments.home(experiment, specs[arm])
+                if home == experiment or "none" in experiments.find(home).ARMS:
+                    samples[arm] |= _arrivals(its_rows, seeds, self._target(home))
         origins = {
             arm: store.provenance(experiments.home(experiment, spec), spec, self._root)
             for arm, spec in specs.items()
