@@ -198,10 +198,10 @@ def test_a_build_that_is_stopped_leaves_no_process_and_no_half_file(tmp_path, nu
     with started(tmp_path, marker) as process:
         os.killpg(process.pid, number)
         stopped = time.monotonic()
-        assert process.wait(20) == code
+        assert process.wait(60) == code
         if number == signal.SIGINT:
-            assert time.monotonic() - stopped < 5
-        deadline = time.monotonic() + 15
+            assert time.monotonic() - stopped < 30
+        deadline = time.monotonic() + 45
         while processes_in(folders.work) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert processes_in(folders.work) == []
