@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from bnkit import experiments
 
@@ -88,6 +89,12 @@ rests_on = ["T1", "T1.accuracy", "T2"]
 
 RECORDED_ARMS = ("none", "batch", "batch@none", "none@0.1", "batch@0.1", "diverged")
 RECORDED_SEEDS = range(8)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers():
+    """What a test draws without a generator of its own is the same in every run and order."""
+    torch.manual_seed(0)
 
 
 def _settle(folder: Path, monkeypatch) -> None:

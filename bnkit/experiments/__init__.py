@@ -8,6 +8,7 @@ An experiment's module has
   a spec whose learning rate is chosen on validation; a spec of another experiment is run and
   recorded there,
 - `RATES` where a rate is tuned: the first and the last of the grid to begin with,
+- `for_tuning(spec)`, where measuring takes long: the same training with fewer measurements,
 - `STACK`: how many seeds one process runs at once; 1 if absent.
 
 An experiment without training has `measure(spec, rng)`, and its `run` is `drawn` of that.

@@ -97,6 +97,7 @@ def walks(ends: Mapping[str, Ends], prefix: str = "", **options: Any) -> list[Sm
     """A walk per name, between the given lengths; gradients where the direction is theirs."""
     directions: dict[str, Directions] = {
         "raw": gradient_itself,
+        "short": gradient_itself,
         "own_rate": gradient_itself,
         "by_gradient": unit_gradient,
         "by_weights": filter_normalized_gradient,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from bnkit.data import Dataset, load
-from bnkit.experiments import Tuned
+from bnkit.experiments import Tuned, landscape
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.probes import Evaluation, MomentDrift
 from bnkit.rows import Row, StepEvent
@@ -52,6 +52,7 @@ ARMS = {
     "none": Tuned(NONE),
     "batch": Tuned(BATCH),
     "batch@none": Tuned(BATCH, like=NONE),  # at the rate chosen for the plain net
+    **{f"{norm}-cnn": landscape.CNN_ARMS[norm] for norm in ("none", "batch")},
 }
 RATES = (0.1, 10.0)
 STACK = 5

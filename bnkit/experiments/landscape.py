@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from bnkit.data import Dataset, load
-from bnkit.data.dataset import Split
 from bnkit.data.splits import SPLIT_SEED, stratified_subset
 from bnkit.experiments import Tuned, deep_linear_landscape
 from bnkit.experiments.deep_linear_landscape import (
@@ -35,6 +34,7 @@ from bnkit.models import VGG, GraphedStep, StackedMLP, StackedStep
 from bnkit.models.plain_cnn import PlainCNN
 from bnkit.models.vgg import STAGES
 from bnkit.probes import (
+    ActivationDrift,
     ActivationSmoothness,
     Evaluation,
     MomentDrift,
@@ -80,6 +80,9 @@ class LossLandscape:
     batch_size: int = 128  # also the set that the loss is followed on
     init: Literal["lecun", "glorot", "he", "orthogonal"] = "he"
     lengths: Ends = (0.05, 0.4)  # along the gradient, as a learning rate; the paper's for a VGG
+    # A gradient that has turned by the first length changes by its own size: 1 / 0.05 is then all
+    # that the ratio of change to distance can be. Shorter lengths see more of the curvature.
+    short_lengths: Ends = (0.001, 0.01)
     own_lengths: Ends = (0.5, 4.0)  # times the arm's own rate
     distances: Ends = (0.05, 0.4)  # along the gradient of length 1
     relative: Ends = (0.005, 0.04)  # of each filter's weights
@@ -88,6 +91,7 @@ class LossLandscape:
     num_moments: int = 10  # looks at the moments of the units, evenly spaced
     num_probe_examples: int = 256  # of the validation split, where moments are taken
     accuracy: float = 0.01  # of an eigenvalue of the Hessian
+    measured: bool = True  # or the accuracies at the end alone, which choose the rate
 
     version: ClassVar[int] = 1  # bump when run() starts to compute something else
 
@@ -130,9 +134,9 @@ NONE_VGG = replace(
     num_probe_examples=1_000,
 )
 BATCH_VGG = replace(NONE_VGG, norm="batch")
+CNN_ARMS = {norm: Tuned(replace(NONE, norm=norm)) for norm in ("none", "batch", "l1", "linf")}
 ARMS = {
-    "none": Tuned(NONE),
-    "batch": Tuned(BATCH),
+    **CNN_ARMS,
     "batch@none": Tuned(BATCH, like=NONE),  # at the rate chosen for the plain net
     "none-mlp": Tuned(NONE_MLP),
     "batch-mlp": Tuned(BATCH_MLP),
@@ -148,9 +152,18 @@ ARMS = {
 RATES = (0.03, 0.3)
 STACK = 1  # a seed of the convolutional net takes minutes
 
+
+def for_tuning(spec: LossLandscape) -> LossLandscape:
+    """The same training, of which only the accuracies at the end are seen."""
+    return replace(spec, measured=False, curve_interval=spec.num_steps)
+
+
 DRIFTS = ("mean_drift", "variance_drift", "mean_drift_scaled", "variance_drift_scaled")
 # Curve -> what its mean over looks is called.
 ALL_JUDGED = JUDGED | {
+    "short_gradient_change_max": "gradient_change_short",
+    "short_cosine_min": "gradient_cosine_short",
+    "short_beta": "effective_smoothness_short",
     "random_loss_range": "loss_range_random",
     "running_raw_loss_range": "loss_range_raw_running",
     "running_by_weights_loss_range": "loss_range_by_weights_running",
@@ -165,6 +178,8 @@ ALL_JUDGED = JUDGED | {
     **{f"step_{drift}": drift for drift in DRIFTS},
     **{f"before_step_{drift}": f"{drift}_before" for drift in DRIFTS},
     **{f"look_{name}_drift": f"{name}_drift" for name in ("skewness", "kurtosis", "correlation")},
+    "drift_raw": "activation_drift_raw",
+    "drift_scaled": "activation_drift_scaled",
 }
 
 
@@ -173,8 +188,9 @@ def run(spec: LossLandscape, seeds: Sequence[int], progress: str | None = None) 
 
     Returns:
         Curves of "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", of
-        `Smoothness`, `Sharpness`, `StepDrift` and `MomentDrift`; at the last step what `over_looks`
-        makes of them, named in `ALL_JUDGED`.
+        `Smoothness`, `Sharpness`, `StepDrift`, `MomentDrift` and `ActivationDrift`; at the last
+        step "train_accuracy" and "train_loss", and what `over_looks` makes of the curves, named in
+        `ALL_JUDGED`.
     """
     rows = []
     for seed in seeds:
@@ -185,7 +201,7 @@ def run(spec: LossLandscape, seeds: Sequence[int], progress: str | None = None) 
 
 def _trained(spec: LossLandscape, seed: int, progress: str | None) -> list[Row]:
     data = load(spec.data_set)
-    chosen = stratified_subset(data.train.y, spec.num_train, SPLIT_SEED)
+    chosen = subset(spec, data)
     model = _model(spec, seed, data)
     batches = stacked_batches(
         _inputs(spec, data.train.x[chosen]),
@@ -200,7 +216,7 @@ def _trained(spec: LossLandscape, seed: int, progress: str | None) -> list[Row]:
         rate=spec.rate,
         num_steps=spec.num_steps,
         step=_step(spec, model),
-        probes=[*curves(spec, data), *looks(spec, data)],
+        probes=[*curves(spec, data), *(looks(spec, data) if spec.measured else [])],
         progress=progress,
     )
 
@@ -254,15 +270,22 @@ def _unstacked(batches: Iterator[Batch]) -> Iterator[Batch]:
 def curves(spec: LossLandscape, data: Dataset) -> Looks:
     """Accuracies; that of validation at the end chooses the rate."""
 
-    def evaluation(name: str, split: Split) -> Evaluation:
-        x, y = _inputs(spec, split.x), torch.tensor(split.y, device=spec.device)
+    def evaluation(name: str, images: np.ndarray, labels: np.ndarray) -> Evaluation:
+        x, y = _inputs(spec, images), torch.tensor(labels, device=spec.device)
         return Evaluation(name, x, y, data.num_classes, chunk=250)
 
     due = growing(0, spec.num_steps, interval=spec.curve_interval, growth=1.1)
+    chosen = subset(spec, data)
     return [
-        (at(due), evaluation("test", data.test)),
-        (at([0, spec.num_steps]), evaluation("validation", data.validation)),
+        (at(due), evaluation("test", data.test.x, data.test.y)),
+        (at([0, spec.num_steps]), evaluation("validation", data.validation.x, data.validation.y)),
+        (at([spec.num_steps]), evaluation("train", data.train.x[chosen], data.train.y[chosen])),
     ]
+
+
+def subset(spec: LossLandscape, data: Dataset) -> np.ndarray:
+    """Which training examples are used."""
+    return stratified_subset(data.train.y, spec.num_train, SPLIT_SEED)
 
 
 def looks(spec: LossLandscape, data: Dataset) -> Looks:
@@ -270,6 +293,7 @@ def looks(spec: LossLandscape, data: Dataset) -> Looks:
     own = (spec.own_lengths[0] * spec.rate, spec.own_lengths[1] * spec.rate)
     ends = {
         "raw": spec.lengths,
+        "short": spec.short_lengths,
         "own_rate": own,
         "by_gradient": spec.distances,
         "by_weights": spec.relative,
@@ -308,6 +332,7 @@ def units(spec: LossLandscape, data: Dataset) -> Looks:
         (steps, StepDrift(seen, x)),
         (steps, StepDrift(before, x, name="before_")),
         (at([*starts, spec.num_steps]), MomentDrift(seen[-1], x, name="look_")),
+        (at([*starts, spec.num_steps]), ActivationDrift(seen[-1], x)),
     ]
 
 

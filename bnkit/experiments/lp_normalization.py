@@ -7,7 +7,7 @@ that all agree for normal ones. The distances from the mean are measured, as in 
 these arms, and layer and weight normalization, stand beside.
 
 ReLU nets on 1,000 images of MNIST, as the paper's nets have ReLU; and the deep linear net of
-`lp_deep_linear`.
+`lp_deep_linear`, and the small convolutional net of `landscape`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from bnkit.data import Dataset, load
-from bnkit.experiments import Tuned, lp_deep_linear
+from bnkit.experiments import Tuned, landscape, lp_deep_linear
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.probes import ActivationDrift, Evaluation
 from bnkit.rows import Row
@@ -57,6 +57,7 @@ ARMS: dict[str, Tuned] = {
     "none": Tuned(NONE),
     **{norm: Tuned(replace(NONE, norm=norm)) for norm in NORMS},
     **{f"{norm}-deep-linear": arm for norm, arm in lp_deep_linear.ARMS.items()},
+    **{f"{norm}-cnn": landscape.CNN_ARMS[norm] for norm in ("none", "batch", "l1", "linf")},
 }
 RATES = (0.01, 1.0)
 STACK = 5

@@ -67,7 +67,7 @@ def tuning_scores(experiment: str, spec: Any, root: Path | None = None) -> dict[
     """
     scores = {}
     for rate in GRID:
-        candidate = replace(spec, rate=rate)
+        candidate = _at_rate(experiment, spec, rate)
         if set(TUNING_SEEDS) <= set(store.recorded_seeds(experiment, candidate, root)):
             scores[rate] = _final_accuracy(store.load(experiment, candidate, TUNING_SEEDS, root))
     if not scores:
@@ -99,7 +99,7 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
     ends = dict.fromkeys(specs, start)
     while ends:
         grids = [
-            replace(spec, rate=GRID[index])
+            _at_rate(experiment, spec, GRID[index])
             for spec, (low, high) in ends.items()
             for index in range(low, high + 1)
         ]
@@ -107,6 +107,13 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
         _check_whole(experiment, grids, root)
         ends = _still_at_an_edge(experiment, ends, root)
     return [tuned(experiment, spec, root) for spec in specs]
+
+
+def _at_rate(experiment: str, spec: Any, rate: float) -> Any:
+    """What is run to judge a rate: the same training, measured no more than that needs."""
+    module = experiments.find(experiment)
+    slim = module.for_tuning(spec) if hasattr(module, "for_tuning") else spec
+    return replace(slim, rate=rate)
 
 
 def _check_whole(experiment: str, grids: Iterable[Any], root: Path | None) -> None:

@@ -27,6 +27,7 @@ SMALL = {
     "dropout_through_linear": {"num_samples": 1_000},
     "dropout_variance_shift": {"num_samples": 100_000},
     "exponential_rate": {"num_steps": 10},
+    "fisher_by_width": {"examples_per_unit": 0.05, "num_outputs": 1, "num_hidden": 1},
     "gradient_bound": {"num_trials": 10},
     "gradient_growth": {"width": 32, "depth": 6},
     "identity_by_affine": {"num_trials": 5},
