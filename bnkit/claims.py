@@ -151,7 +151,7 @@ class Register:
         for claim in self.claims:
             if claim.id == id:
                 return claim
-        raise InputError(f"no claim {id!r}: ids run from {self.claims[0].id}, see data/claims.toml")
+        raise InputError(f"no claim {id!r}: `python -m bnkit claims` lists them all")
 
     def by_chapter(self, name: str) -> tuple[Claim, ...]:
         """The claims whose primary chapter it is."""

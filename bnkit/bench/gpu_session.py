@@ -19,8 +19,14 @@ from bnkit.sweep.command import record
 SEEDS = range(10)
 # Experiment and arms, in the order in which they are worth having.
 SWEEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("full_scale", ("none@0.1", "batch@0.1")),
+    ("full_scale", ("none", "batch")),
+    ("full_scale", ("noisy-0.5",)),
     ("landscape", ("none-vgg@0.1", "batch-vgg@0.1")),
+    ("full_scale", ("none-resnet", "batch-resnet")),
+    ("full_scale", ("group", "batch-of-512", "group-of-512", "batch-of-32", "group-of-32")),
     ("landscape", ("none-vgg", "batch-vgg")),
+    ("full_scale", ("batch-of-8", "group-of-8")),
 )
 _SHARE_OF_BENCH = 0.5  # of the budget, at most
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bnkit.data import Dataset, load
-from bnkit.experiments import Tuned
+from bnkit.experiments import Tuned, full_scale
 from bnkit.models import StackedMLP
 from bnkit.models.shifting_noise import ShiftingNoise
 from bnkit.probes import ActivationDrift, Evaluation
@@ -60,6 +60,7 @@ ARMS = {
         f"none-noisy-{d:g}": Tuned(replace(PLAIN, dose=d, in_spreads=True)) for d in (0.5, 1.0, 2.0)
     },
     "none-absolute-0.5": Tuned(replace(PLAIN, dose=0.5)),
+    **{f"{arm}-vgg": full_scale.ARMS[arm] for arm in ("none", "batch", "noisy-0.5")},
 }
 RATES = (0.01, 1.0)
 STACK = 10

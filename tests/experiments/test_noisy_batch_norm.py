@@ -145,7 +145,8 @@ def test_drift_between_the_pairs_of_looks_is_left_out():
 
 
 def test_the_arms_differ_in_normalizer_and_noise_alone():
-    specs = {name: arm.spec for name, arm in ARMS.items()}
+    own = {name: arm for name, arm in ARMS.items() if not name.endswith("-vgg")}
+    specs = {name: arm.spec for name, arm in own.items()}
     blank = {replace(s, norm="none", dose=0.0, in_spreads=False) for s in specs.values()}
     assert blank == {PLAIN}
     assert [specs[f"noisy-{d}"].dose for d in ("0.25", "0.5", "1", "2", "4")] == [

@@ -150,7 +150,7 @@ def test_on_another_machine_a_trained_claim_lies_in_the_prediction_interval(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["Z9"], "no claim 'Z9': ids run from T1"),
+        (["Z9"], "no claim 'Z9': `python -m bnkit claims` lists"),
         (["T5"], "T5 is editorial: there is nothing to run again"),
         (["T4"], "T4: its experiment not_written is not written yet"),
         (["T3"], "T3: arm none@0.1 has no record; run `python -m bnkit sweep toy`"),

@@ -130,7 +130,9 @@ def test_an_altered_record_of_the_grid_is_seen(records, toy):
 
 def test_a_grid_may_be_measured_less_than_the_arms_are(records, toy, monkeypatch):
     slim = replace(toy.PLAIN, num_steps=2 * toy.PLAIN.num_steps)
-    monkeypatch.setattr(toy, "for_tuning", lambda spec: replace(slim, rate=spec.rate), raising=False)
+    monkeypatch.setattr(
+        toy, "for_tuning", lambda spec: replace(slim, rate=spec.rate), raising=False
+    )
     assert sweep.tune("toy", [toy.PLAIN], **QUIET) == [replace(toy.PLAIN, rate=0.3)]
     assert sweep.resolve("toy", toy.ARMS["none"]) == replace(toy.PLAIN, rate=0.3)
     assert store.recorded_seeds("toy", replace(toy.PLAIN, rate=0.3)) == []
