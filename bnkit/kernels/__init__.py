@@ -4,6 +4,6 @@ Importing this loads torch alone. Triton is loaded by the first call, which says
 where it is missing.
 """
 
-from bnkit.kernels.functional import batch_norm, batch_norm_with_statistics
+from bnkit.kernels.functional import DTYPES, batch_norm, batch_norm_with_statistics
 
-__all__ = ["batch_norm", "batch_norm_with_statistics"]
+__all__ = ["batch_norm", "batch_norm_with_statistics", "DTYPES"]

@@ -14,6 +14,11 @@ from bnkit.layers import closed_form, functional
 from bnkit.layers.functional import Statistics
 
 
+def is_on_gpu(x: Tensor) -> bool:
+    """Whether kernels can run on x; a net that was trained with them is evaluated anywhere."""
+    return x.is_cuda
+
+
 def _by_kernels(
     x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float
 ) -> tuple[Tensor, Statistics]:
@@ -51,7 +56,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         bias: whether there is a beta, if affine.
         backend: "torch", the closed form of the gradient, or "graph", the gradient by the
             computational graph of the plain operations; a compiler gets the latter in both cases.
-            "triton" normalizes training batches by `bnkit.kernels`, on an NVIDIA GPU.
+            "triton" normalizes training batches by `bnkit.kernels`, on an NVIDIA GPU, and in
+            evaluation those that lie on one.
 
     Raises:
         ValueError: for an unknown backend. In `forward`: for a wrong number of axes, one value per
@@ -101,6 +107,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         self._check_input_dim(input)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         self._check_values(input, by_batch)
+        if self.backend == "triton" and self._fits_kernels(input, by_batch):
+            return self._all_by_kernels(input, by_batch)
         if not by_batch:
             mean, var = self.running_mean, self.running_var
             return functional.normalize_with(input, mean, var, self.weight, self.bias, self.eps)
@@ -111,6 +119,38 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         y, statistics = BACKENDS[self.backend](input, self.weight, self.bias, self.eps)
         if self.track_running_stats and self.running_mean is not None:  # only in training mode
             self._track(statistics, functional.num_values(input))
+        return y
+
+    def _fits_kernels(self, x: Tensor, by_batch: bool) -> bool:
+        """Whether kernels can do all of it: in evaluation too, and the running statistics as well.
+
+        Otherwise they normalize a training batch, and torch does the rest: a plain mean over
+        batches has a weight that lies on the device, and what a half precision buffer cannot hold
+        has to be cut off.
+        """
+        if not by_batch:
+            return is_on_gpu(x) and x.numel() > 0 and x.dtype in kernels.DTYPES and self.eps > 0
+        return (
+            self.training
+            and x.numel() > 0
+            and self.momentum is not None
+            and self.running_var is not None
+            and self.running_var.dtype == torch.float32
+        )
+
+    def _all_by_kernels(self, x: Tensor, by_batch: bool) -> Tensor:
+        y = kernels.batch_norm(
+            x,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            training=by_batch,
+            running_rate=self.momentum or 0.0,
+            eps=self.eps,
+        )
+        if by_batch and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
         return y
 
     @torch.no_grad()

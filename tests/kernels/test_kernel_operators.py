@@ -118,6 +118,46 @@ def test_a_layer_with_them_trains_as_that_of_torch(shape, way, monkeypatch):
     torch.testing.assert_close(ours.eval()(x), native.eval()(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_layer_leaves_its_running_statistics_to_them(monkeypatch):
+    calls = []
+
+    def track(self, *_):
+        calls.append(self.momentum)
+
+    monkeypatch.setattr(layers.BatchNorm1d, "_track", track)
+    for momentum in (0.3, None):
+        layer, native = (
+            kind(3, momentum=momentum, **how)
+            for kind, how in (
+                (layers.BatchNorm1d, {"backend": "triton"}),
+                (torch.nn.BatchNorm1d, {}),
+            )
+        )
+        x = batch((9, 3), 0)
+        layer(x), native(x)
+        if momentum:
+            for name, value in native.state_dict().items():
+                torch.testing.assert_close(layer.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+    assert calls == [None]  # the plain mean over batches is for torch to take
+
+
+def test_running_statistics_in_half_precision_stay_finite():
+    layer = layers.BatchNorm1d(3, momentum=1.0, backend="triton", dtype=torch.float16)
+    layer(torch.tensor([[-60_000.0], [60_000.0]], dtype=torch.float16).expand(2, 3).contiguous())
+    assert layer.running_var.tolist() == 3 * [torch.finfo(torch.float16).max]
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (4, 3, 5, 5)])
+def test_a_layer_on_a_gpu_evaluates_with_them(shape, monkeypatch):
+    rank = max(1, len(shape) - 2)
+    layer = getattr(layers, f"BatchNorm{rank}d")(3, backend="triton")
+    layer(batch(shape, 0))
+    elsewhere = layer.eval()(batch(shape, 1))  # on the CPU, by torch
+    monkeypatch.setattr("bnkit.layers.batch_norm.is_on_gpu", lambda x: True)
+    monkeypatch.setattr("bnkit.layers.functional.normalize_with", None)
+    torch.testing.assert_close(layer(batch(shape, 1)), elsewhere, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_a_second_derivative_is_refused(training):
     x, gamma, beta, mean, var, _ = arguments()
