@@ -3,7 +3,8 @@
 On the same processor, versions, device and threads every number must be equal bit for bit. On
 another machine an exact claim must agree to 1e-6 relative, and a trained one must lie inside the
 99 % prediction interval of the stored seeds: sums are rounded in another order there, and training
-magnifies the last digit.
+magnifies the last digit. A measured time, a row in seconds, is never twice the same: everywhere its
+order of magnitude must agree.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from bnkit.rows import Row
 Rule = Literal["equal", "close", "interval"]
 _MACHINE = ("python", "versions", "device", "gpu", "cpu", "threads")
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-12
+_TIME_FACTOR = 10.0
 
 
 class Difference(NamedTuple):
@@ -64,7 +66,11 @@ def compare(
         value = by_key.get(row[:3])
         if value is None or _equal(row.value, value):
             continue
-        if rule == "equal":
+        if row.unit == "s":
+            if not 1 / _TIME_FACTOR <= value / row.value <= _TIME_FACTOR:
+                allowed = f"within a factor of {_TIME_FACTOR:g}, as a time"
+                found.append(Difference(*row[:4], value, allowed))
+        elif rule == "equal":
             found.append(Difference(*row[:4], value, "the same bits"))
         elif rule == "close":
             if not np.isclose(value, row.value, rtol=_RELATIVE, atol=_ABSOLUTE):

@@ -127,3 +127,15 @@ def test_each_metric_has_an_interval_of_its_own():
     record = [r for s in range(3) for r in (row(float(s), s), row(100.0 + s, s, name="loss"))]
     swapped = [row(101.0, 0), row(1.0, 0, name="loss")]
     assert len(differs(record[:2], swapped, "interval", record)) == 2
+
+
+# ---- times
+
+
+@pytest.mark.parametrize("rule", ["equal", "close", "interval"])
+@pytest.mark.parametrize(
+    ("again", "agrees"), [(0.5, True), (2.1, True), (0.19, False), (21, False)]
+)
+def test_of_a_time_the_order_of_magnitude_must_agree(rule, again, agrees):
+    stored, new = (Row(0, 1, "seconds", value, "s") for value in (2.0, again))
+    assert (compare([stored], [new], rule, [stored]) == []) == agrees
