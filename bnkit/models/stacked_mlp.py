@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from bnkit.models import weights
-from bnkit.models.activations import activation as make_activation
+from bnkit.models.activations import stacked_activation
 from bnkit.models.normalizers import Folded, needs_bias
+from bnkit.models.stacked_dropout import StackedDropout
 
 Placement = Literal["before", "after"]
 Init = Literal["lecun", "glorot", "he", "orthogonal"]
@@ -112,13 +113,15 @@ class StackedMLP(nn.Module):
         seeds: one network each; its weights are drawn from this seed alone.
         norm: "none" for the plain net; "batch", "l1" or another name of `models.normalizers`;
             "weight" for weight normalization of the layers in front of the nonlinearities.
-        activation: a name of `models.activations`.
+        activation: a name of `models.activations`, or "prelu".
         placement: the normalizer "before" the nonlinearity, as in Ioffe & Szegedy (2015),
             section 3.2, or "after" it.
         affine: learn γ and β.
         init: standard deviation of the Gaussian weights: "lecun" 1/√in, "glorot" √(2/(in+out)),
             "he" √(2/in); or "orthogonal" matrices.
         eps: of the normalizer, in units of its squared input.
+        dropout: for each hidden layer, with what probability its outputs are dropped, behind
+            nonlinearity and normalizer; nowhere if empty.
 
     Linear layers that feed a normalizer directly have no bias if its mean would subtract it
     (section 3.2 of the paper).
@@ -135,6 +138,7 @@ class StackedMLP(nn.Module):
         affine: bool = True,
         init: Init = "lecun",
         eps: float = 1e-5,
+        dropout: Sequence[float] = (),
     ) -> None:
         super().__init__()
         bias = needs_bias("none" if norm == "weight" else norm, placement)
@@ -150,18 +154,29 @@ class StackedMLP(nn.Module):
             stacked_norm(norm, len(self.seeds), width, affine=affine, eps=eps)
             for width in sizes[1:-1]
         )
-        self.activations = nn.ModuleList(make_activation(activation) for _ in range(num_hidden))
+        self.activations = nn.ModuleList(
+            stacked_activation(activation, len(self.seeds), width) for width in sizes[1:-1]
+        )
+        if dropout and len(dropout) != num_hidden:
+            raise ValueError(
+                f"dropout {tuple(dropout)}: give a rate for each of {num_hidden} hidden layers"
+            )
+        self.dropouts = nn.ModuleList(
+            StackedDropout(self.seeds, layer, rate) if rate else nn.Identity()
+            for layer, rate in enumerate(dropout or [0.0] * num_hidden)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (K, N, out) of examples (K, N, in), or of (N, in) that all seeds share."""
         h = x.transpose(-1, -2)
         if x.dim() == 2:
             h = h.expand(len(self.seeds), *h.shape)  # (K, in, N)
-        for linear, norm, activation in zip(
-            self.linears[:-1], self.norms, self.activations, strict=True
+        for linear, norm, activation, dropout in zip(
+            self.linears[:-1], self.norms, self.activations, self.dropouts, strict=True
         ):
             z = linear(h)  # (K, C, N)
             h = activation(norm(z)) if self.placement == "before" else norm(activation(z))
+            h = dropout(h)
         return self.linears[-1](h).transpose(1, 2)
 
     def single(self, k: int) -> "StackedMLP":
@@ -174,5 +189,6 @@ class StackedMLP(nn.Module):
                     tensor.data = tensor.data.unflatten(0, (num_seeds, -1))[k].clone()
             if hasattr(module, "num_features"):
                 module.num_features //= num_seeds
-        alone.seeds = (self.seeds[k],)
+            if hasattr(module, "seeds"):
+                module.seeds = (self.seeds[k],)
         return alone

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bnkit.models.activations import Sigmoid
+from bnkit.models.activations import Elu, Sigmoid, StackedPReLU
+from bnkit.models.stacked_dropout import StackedDropout
 from bnkit.models.stacked_mlp import StackedBatchNorm, StackedLinear, StackedMLP
 
 Array = np.ndarray
@@ -36,8 +37,8 @@ class StackedStep:
     """The step, for `bnkit.train.train(step=...)`.
 
     Args:
-        model: sigmoid, tanh, ReLU or no nonlinearity; BN or none; float32 or float64 on the CPU.
-            ValueError for another.
+        model: BN or none; dropout or none; float32 or float64 on the CPU. ValueError for another
+            normalizer or a nonlinearity that has no part here.
     """
 
     def __init__(self, model: StackedMLP) -> None:
@@ -48,12 +49,13 @@ class StackedStep:
             )
         self._norms = [norm for norm in model.norms if isinstance(norm, StackedBatchNorm)]
         self._parts: list[Part] = []
-        for linear, norm, activation in zip(
-            model.linears[:-1], model.norms, model.activations, strict=True
+        for linear, norm, activation, dropout in zip(
+            model.linears[:-1], model.norms, model.activations, model.dropouts, strict=True
         ):
             between = [*self._normalization(norm), *self._nonlinearity(activation)]
             self._parts += [_Linear(linear, first=not self._parts)]
             self._parts += between if model.placement == "before" else reversed(between)
+            self._parts += [_Dropout(dropout)] if isinstance(dropout, StackedDropout) else []
         self._head = _Linear(model.linears[-1], first=not self._parts)
 
     def __call__(self, inputs: Tensor, targets: Tensor, rate: float) -> Tensor:
@@ -80,8 +82,12 @@ class StackedStep:
             Sigmoid: [_Sigmoid()],
             nn.Tanh: [_Tanh()],
             nn.ReLU: [_Relu()],
+            nn.LeakyReLU: [_Leaky(0.01)],
+            Elu: [_Elu()],
             nn.Identity: [],
         }
+        if isinstance(activation, StackedPReLU):
+            return [_PRelu(activation)]
         if type(activation) not in parts:
             raise ValueError(f"{activation} has no written-out step: train without `step`")
         return parts[type(activation)]
@@ -180,6 +186,24 @@ class _BatchNorm:
             memory += running_rate * (new - memory)
 
 
+class _Dropout:
+    """Outputs of the layer times a mask that is drawn anew."""
+
+    def __init__(self, module: StackedDropout) -> None:
+        self._module = module
+        self._y = np.empty(0)
+
+    def forward(self, x: Array) -> Array:
+        self._mask = self._module.next_mask(*x.shape[1:])
+        if self._y.shape != x.shape:
+            self._y = np.empty_like(x)
+        return np.multiply(x, self._mask, out=self._y)  # x is still needed on the way back
+
+    def backward(self, dy: Array, rate: float) -> Array:
+        dy *= self._mask
+        return dy
+
+
 class _Sigmoid:
     """1 / (1 + exp(-x)), in place."""
 
@@ -217,6 +241,52 @@ class _Relu:
 
     def backward(self, dy: Array, rate: float) -> Array:
         dy *= self._y > 0
+        return dy
+
+
+class _Leaky:
+    """max(x, a x) for 0 < a < 1, in place."""
+
+    def __init__(self, slope: float) -> None:
+        self._slope = slope
+
+    def forward(self, x: Array) -> Array:
+        self._y = np.maximum(x, x * x.dtype.type(self._slope), out=x)
+        return self._y
+
+    def backward(self, dy: Array, rate: float) -> Array:
+        np.multiply(dy, dy.dtype.type(self._slope), out=dy, where=self._y <= 0)
+        return dy
+
+
+class _Elu:
+    """x, and exp(x) - 1 where it is negative; in place."""
+
+    def forward(self, x: Array) -> Array:
+        below = np.expm1(np.minimum(x, 0))
+        self._y = np.where(x > 0, x, below)
+        return self._y
+
+    def backward(self, dy: Array, rate: float) -> Array:
+        dy *= np.minimum(self._y, 0) + 1  # the derivative below 0 is exp(x)
+        return dy
+
+
+class _PRelu:
+    """x, and a x where it is negative, with a slope of each unit that is learned."""
+
+    def __init__(self, module: StackedPReLU) -> None:
+        self._module = module
+
+    def forward(self, x: Array) -> Array:
+        self._x, self._is_below = x, x <= 0
+        return np.where(self._is_below, _memory(self._module.weight) * x, x)
+
+    def backward(self, dy: Array, rate: float) -> Array:
+        slope = _memory(self._module.weight)
+        of_slope = _dots(dy, np.where(self._is_below, self._x, 0))
+        dy *= np.where(self._is_below, slope, 1)
+        slope -= rate * of_slope
         return dy
 
 
