@@ -24,10 +24,26 @@ class Elu(nn.Module):
         return torch.where(x > 0, x, torch.expm1(x.clamp(max=0)))
 
 
+class StackedPReLU(nn.Module):
+    """x where it is positive, else a x with a learned a for each unit, at first 0.25.
+
+    He et al. (2015), section 2.1, for K stacked seeds of C units each.
+    """
+
+    def __init__(self, num_seeds: int, num_units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((num_seeds, num_units, 1), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, C, N) -> (K, C, N)."""
+        return torch.where(x > 0, x, self.weight * x)
+
+
 ACTIVATIONS = {
     "sigmoid": Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,  # slope 0.01 below 0
     "elu": Elu,
     "identity": nn.Identity,
 }
@@ -38,3 +54,8 @@ def activation(name: str) -> nn.Module:
     if name not in ACTIVATIONS:
         raise ValueError(f"activation {name!r}: choose one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]()
+
+
+def stacked_activation(name: str, num_seeds: int, num_units: int) -> nn.Module:
+    """A new nonlinearity for (K, C, N), where "prelu" is one more name."""
+    return StackedPReLU(num_seeds, num_units) if name == "prelu" else activation(name)

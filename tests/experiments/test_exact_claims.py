@@ -30,6 +30,7 @@ SMALL = {
     "fisher_by_width": {"examples_per_unit": 0.05, "num_outputs": 1, "num_hidden": 1},
     "gradient_bound": {"num_trials": 10},
     "gradient_growth": {"width": 32, "depth": 6},
+    "gradient_variance": {"num_draws": 20},
     "identity_by_affine": {"num_trials": 5},
     "linear_chain": {"num_trials": 2},
     "lipschitz_on_grids": {"num_trials": 1},

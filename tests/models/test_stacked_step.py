@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bnkit.models import StackedMLP, StackedStep
+from bnkit.models.activations import StackedPReLU
 from bnkit.train import stacked_batches, train
 
 SIZES = (13, 7, 5, 3)
@@ -13,7 +14,7 @@ SEEDS = (4, 0, 7)
 RATE = 0.3
 ARMS = [
     {"norm": norm, "activation": activation, "placement": placement, "affine": affine}
-    for activation in ("sigmoid", "tanh", "relu", "identity")
+    for activation in ("sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "identity")
     for norm, placement, affine in [
         ("none", "before", True),
         ("batch", "before", True),
@@ -92,6 +93,16 @@ def test_a_seed_that_diverges_leaves_the_others_alone():
 
 
 def test_a_nonlinearity_without_a_written_out_step_is_refused():
-    model = StackedMLP(SIZES, SEEDS, norm="none", activation="elu")
+    model = StackedMLP(SIZES, SEEDS, norm="none", activation="relu")
+    model.activations[1] = torch.nn.GELU()
     with pytest.raises(ValueError, match="train without `step`"):
         StackedStep(model)
+
+
+def test_the_slopes_of_prelu_by_pencil():
+    # x = -2, 3 with a = 1/4: y = -1/2, 3; the sum of y grows by x where x < 0 per unit of a
+    prelu = StackedPReLU(1, 1)
+    y = prelu(torch.tensor([[[-2.0, 3.0]]]))
+    y.sum().backward()
+    assert y.flatten().tolist() == [-0.5, 3.0]
+    assert float(prelu.weight.grad) == -2.0
