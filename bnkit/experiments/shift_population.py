@@ -28,6 +28,7 @@ from bnkit.experiments.noisy_batch_norm import (
     noisy_net,
     over_one_step,
 )
+from bnkit.models.shifting_noise import Part
 from bnkit.probes import Evaluation, GradientICS
 from bnkit.rows import Row
 from bnkit.train import Probe, Schedule, at, stacked_batches, train
@@ -92,8 +93,17 @@ def run(spec: ShiftPopulation, seeds: Sequence[int], progress: str | None = None
         looks and the hidden layers behind the first; and "log_rate". What a diverged run has not
         is infinite.
     """
+    return trained(spec, seeds, "all", progress)
+
+
+def trained(
+    spec: ShiftPopulation, seeds: Sequence[int], part: Part, progress: str | None
+) -> list[Row]:
+    """The rows of nets with a part of the noise."""
     data = load(spec.data_set)
     model, noises = noisy_net(spec.net, data, seeds)
+    for noise in noises:
+        noise.part = part
     rows = train(
         model,
         stacked_batches(

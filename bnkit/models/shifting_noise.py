@@ -7,10 +7,13 @@ deviation; and the activation a becomes s a + m.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+Part = Literal["all", "gain", "centered"]
 
 
 class ShiftingNoise(nn.Module):
@@ -31,25 +34,36 @@ class ShiftingNoise(nn.Module):
         dose: d, with n_μ = d, n_σ = 1 + d/2 and r_μ = r_σ = d/5; d = 0.5 is the paper's noise.
         in_spreads: m is in units of the standard deviation that each unit has in the batch, which
             counts as a constant in differentiation; a unit behind BN has about 1.
+        part: "all" of the noise; the "gain" alone, which is the mean of s and larger than 1; or the
+            noise "centered", divided by that mean, so that it neither grows nor shrinks a unit.
     """
 
     def __init__(
-        self, seeds: Sequence[int], layer: int, *, dose: float, in_spreads: bool = False
+        self,
+        seeds: Sequence[int],
+        layer: int,
+        *,
+        dose: float,
+        in_spreads: bool = False,
+        part: Part = "all",
     ) -> None:
         super().__init__()
         if not dose > 0:
             raise ValueError(f"dose {dose}: noise needs a dose above 0; leave it out for none")
         self.seeds, self.layer, self.dose, self.in_spreads = tuple(seeds), layer, dose, in_spreads
+        self.part = part
         self.step = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """(K, C, N) -> (K, C, N)."""
-        if not self.training:
-            return x * (1 + self.dose / 4)
+        gain = 1 + self.dose / 4
+        if self.part == "gain" or not self.training:
+            return x if self.part == "centered" else x * gain
         factor, shift = (torch.from_numpy(part).to(x) for part in self.drawn(*x.shape[1:]))
         if self.in_spreads:
             shift = shift * x.detach().std(dim=2, correction=0, keepdim=True)
-        return torch.addcmul(shift, factor, x)
+        noisy = torch.addcmul(shift, factor, x)
+        return noisy / gain if self.part == "centered" else noisy
 
     def drawn(self, num_units: int, num_examples: int) -> tuple[np.ndarray, np.ndarray]:
         """The factors s and shifts m of this step, (K, C, N) each, in float32."""
