@@ -2,9 +2,9 @@
 
 The noise of Santurkar et al. (2018) scales a unit by a number between 1 and more than 1, so on
 average it makes activations larger, and with them gradients. In `shift_population` nets with noise
-ended with a lower training loss than without. Here are the two parts alone at one dose and one rate:
-the gain without noise, and the noise divided by its gain. The arms were added after the record of
-`shift_population` had been seen, to find out what its correlation means.
+ended with a lower training loss than without. Here are the two parts alone at one dose and one
+rate: the gain without noise, and the noise divided by its gain. The arms were added after the
+record of `shift_population` had been seen, to find out what its correlation means.
 """
 
 from collections.abc import Sequence
