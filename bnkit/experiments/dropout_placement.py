@@ -254,17 +254,19 @@ def reestimated(model: nn.Module, x: Tensor, batch_size: int) -> list[tuple[Tens
                 bn.momentum = momentum
 
 
-def projected(rows: Sequence[Row], step: int, *, share: float) -> list[Row]:
+def projected(
+    rows: Sequence[Row], step: int, *, share: float, to: str = "test_accuracy_reestimated"
+) -> list[Row]:
     """The accuracy to which a loss leads back of which new statistics win back this share.
 
-    With a share s won back, a = raw + (reestimated - raw) / s. More than s of the loss against a
-    reference is won back just if a lies above the reference's accuracy, and no seed's loss is
-    divided by.
+    With a share s won back, a = raw + (new - raw) / s, where raw is the test accuracy and new the
+    accuracy named `to`. More than s of the loss against a reference is won back just if a lies
+    above the reference's accuracy, and no seed's loss is divided by.
     """
     last = {(row.seed, row.name): row.value for row in rows if row.step == step}
     found = []
     for (seed, name), new in last.items():
-        if name == "test_accuracy_reestimated":
+        if name == to:
             raw = last[seed, "test_accuracy"]
             value = raw + (new - raw) / share
             found.append(Row(seed, step, f"projected_accuracy@{share:g}", value, "fraction"))

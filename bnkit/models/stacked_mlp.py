@@ -21,6 +21,7 @@ from bnkit.models.stacked_dropout import StackedDropout
 
 Placement = Literal["before", "after"]
 Init = Literal["lecun", "glorot", "he", "orthogonal"]
+GROUP = 10  # features that group normalization takes together
 
 
 class StackedLinear(nn.Module):
@@ -73,6 +74,26 @@ class StackedLayerNorm(nn.Module):
         return x_hat if self.weight is None else torch.addcmul(self.bias, x_hat, self.weight)
 
 
+class StackedGroupNorm(StackedLayerNorm):
+    """Group normalization of K seeds: each example over groups of features (Wu & He, 2018).
+
+    A group has 10 features, and a layer a multiple of 10; ValueError if not.
+    """
+
+    def __init__(self, num_seeds: int, num_features: int, *, affine: bool, eps: float) -> None:
+        if num_features % GROUP:
+            raise ValueError(f"{num_features} features do not make up whole groups of {GROUP}")
+        super().__init__(num_seeds, num_features, affine=affine, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, C, N) -> (K, C, N)."""
+        groups = x.unflatten(1, (-1, GROUP))  # (K, groups, features, N)
+        centered = groups - groups.mean(dim=2, keepdim=True)
+        variance = centered.square().mean(dim=2, keepdim=True)
+        x_hat = (centered * torch.rsqrt(variance + self.eps)).flatten(1, 2)
+        return x_hat if self.weight is None else torch.addcmul(self.bias, x_hat, self.weight)
+
+
 class StackedGainLinear(StackedLinear):
     """Weight normalization (Salimans & Kingma, 2016): each row of W is g v / ‖v‖.
 
@@ -99,8 +120,9 @@ def stacked_norm(
     """
     if name in ("none", "weight"):
         return nn.Identity()
-    if name in ("batch", "layer"):
-        layer = StackedBatchNorm if name == "batch" else StackedLayerNorm
+    of_examples = {"layer": StackedLayerNorm, "group": StackedGroupNorm}
+    if name == "batch" or name in of_examples:
+        layer = of_examples.get(name, StackedBatchNorm)
         return layer(num_seeds, num_features, affine=affine, eps=eps)
     return Folded(name, num_seeds, num_features, eps=eps, affine=affine)
 
@@ -112,7 +134,8 @@ class StackedMLP(nn.Module):
         sizes: widths from input to output, for example (784, 100, 100, 100, 10).
         seeds: one network each; its weights are drawn from this seed alone.
         norm: "none" for the plain net; "batch", "l1" or another name of `models.normalizers`;
-            "weight" for weight normalization of the layers in front of the nonlinearities.
+            "group" for group normalization; "weight" for weight normalization of the layers in
+            front of the nonlinearities.
         activation: a name of `models.activations`, or "prelu".
         placement: the normalizer "before" the nonlinearity, as in Ioffe & Szegedy (2015),
             section 3.2, or "after" it.
@@ -141,7 +164,7 @@ class StackedMLP(nn.Module):
         dropout: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        bias = needs_bias("none" if norm == "weight" else norm, placement)
+        bias = needs_bias("none" if norm in ("weight", "group") else norm, placement)
         num_hidden = len(sizes) - 2
         self.seeds = tuple(seeds)
         self.norm, self.placement = norm, placement

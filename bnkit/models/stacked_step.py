@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from bnkit.models.activations import Elu, Sigmoid, StackedPReLU
 from bnkit.models.stacked_dropout import StackedDropout
-from bnkit.models.stacked_mlp import StackedBatchNorm, StackedLinear, StackedMLP
+from bnkit.models.stacked_mlp import (
+    GROUP,
+    StackedBatchNorm,
+    StackedGroupNorm,
+    StackedLinear,
+    StackedMLP,
+)
 
 Array = np.ndarray
 
@@ -37,15 +43,15 @@ class StackedStep:
     """The step, for `bnkit.train.train(step=...)`.
 
     Args:
-        model: BN or none; dropout or none; float32 or float64 on the CPU. ValueError for another
-            normalizer or a nonlinearity that has no part here.
+        model: BN, group normalization or none; dropout or none; float32 or float64 on the CPU.
+            ValueError for another normalizer or a nonlinearity that has no part here.
     """
 
     def __init__(self, model: StackedMLP) -> None:
-        if model.norm not in ("none", "batch"):
+        if model.norm not in ("none", "batch", "group"):
             raise ValueError(
-                f"norm {model.norm!r} has no written-out step: choose none or batch, or train "
-                "without `step`"
+                f"norm {model.norm!r} has no written-out step: choose none, batch or group, or "
+                "train without `step`"
             )
         self._norms = [norm for norm in model.norms if isinstance(norm, StackedBatchNorm)]
         self._parts: list[Part] = []
@@ -74,6 +80,8 @@ class StackedStep:
 
     @staticmethod
     def _normalization(norm: nn.Module) -> list[Part]:
+        if isinstance(norm, StackedGroupNorm):
+            return [_GroupNorm(norm)]
         return [_BatchNorm(norm)] if isinstance(norm, StackedBatchNorm) else []
 
     @staticmethod
@@ -186,6 +194,35 @@ class _BatchNorm:
             memory += running_rate * (new - memory)
 
 
+class _GroupNorm:
+    """Wu & He (2018), statistics of each example over groups of features."""
+
+    def __init__(self, module: StackedGroupNorm) -> None:
+        self._module = module
+
+    def forward(self, x: Array) -> Array:
+        groups = _groups(x)
+        centered = groups - groups.mean(axis=2, keepdims=True)
+        var_biased = np.square(centered).mean(axis=2, keepdims=True)
+        self._inverse = 1 / np.sqrt(var_biased + x.dtype.type(self._module.eps))
+        self._x_hat = (centered * self._inverse).reshape(x.shape)
+        if self._module.weight is None:
+            return self._x_hat.copy()
+        return self._x_hat * _memory(self._module.weight) + _memory(self._module.bias)
+
+    def backward(self, dy: Array, rate: float) -> Array:
+        if self._module.weight is not None:
+            gamma, beta = _memory(self._module.weight), _memory(self._module.bias)
+            dbeta, dgamma = _sums(dy), _dots(dy, self._x_hat)
+            dy = dy * gamma
+            gamma -= rate * dgamma
+            beta -= rate * dbeta
+        d, x_hat = _groups(dy), _groups(self._x_hat)
+        along = (d * x_hat).mean(axis=2, keepdims=True)
+        dx = self._inverse * (d - d.mean(axis=2, keepdims=True) - x_hat * along)
+        return dx.reshape(dy.shape)
+
+
 class _Dropout:
     """Outputs of the layer times a mask that is drawn anew."""
 
@@ -293,6 +330,11 @@ class _PRelu:
 def _memory(tensor: Tensor) -> Array:
     """The tensor's own memory: what is written there is written into the module."""
     return tensor.detach().numpy()
+
+
+def _groups(x: Array) -> Array:
+    """(K, C, N) -> (K, groups, features, N)."""
+    return x.reshape(len(x), -1, GROUP, x.shape[2])
 
 
 def _sums(x: Array) -> Array:

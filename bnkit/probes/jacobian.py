@@ -42,7 +42,8 @@ class JacobianSpectrum:
 
         "_log_condition" ln(s_max / s_min), infinite if the Jacobian is singular; "_max", "_median"
         and "_min" singular values; "_rank" the share that is not zero; "_log_std" the standard
-        deviation of the logarithms of those.
+        deviation of the logarithms of those, and "_log_rms" their root mean square, which is the
+        distance from 1.
         """
         names = (self.source, self.target)
         with (
@@ -97,4 +98,5 @@ def spectrum_summary(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "min": s[..., -1],
         "rank": np.where(diverged, np.nan, nonzero.mean(axis=-1)),
         "log_std": np.sqrt(variance),
+        "log_rms": np.sqrt(variance + mean[..., 0] ** 2),
     }

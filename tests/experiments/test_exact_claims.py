@@ -17,6 +17,7 @@ SMALL = {
     "auto_tuning": {},
     "batch_mates": {"num_draws": 500},
     "batch_moments": {"num_trials": 30},
+    "bias_before_batch_norm": {"num_steps": 20},
     "bias_is_lost": {"num_trials": 5},
     "blocked_components": {"num_trials": 3},
     "convolution_by_reshape": {"num_trials": 3},

@@ -206,3 +206,24 @@ def test_batches_of_the_stack_reach_their_own_seed():
     for linear in model.linears:
         moved = linear.weight.grad.abs().sum(dim=(1, 2)) > 0
         assert moved.tolist() == [False, True, False]
+
+
+def test_group_normalization_is_torchs_for_each_seed_and_bit_for_bit_what_it_is_alone():
+    sizes, seeds = (14, 20, 40, 4), (4, 0)
+    together = StackedMLP(sizes, seeds, norm="group", activation="relu")
+    with torch.no_grad():
+        for norm in together.norms:
+            norm.weight.normal_()
+            norm.bias.normal_()
+    x = torch.randn(6, 14)
+    for place in range(2):
+        alone, h = together.single(place), x
+        assert torch.equal(alone(x)[0], together(x)[place])
+        for linear, norm, width in zip(alone.linears[:-1], alone.norms, sizes[1:], strict=False):
+            theirs = torch.nn.GroupNorm(width // 10, width)
+            theirs.weight.data, theirs.bias.data = norm.weight[0, :, 0], norm.bias[0, :, 0]
+            h = torch.relu(theirs(h @ linear.weight[0].T + linear.bias[0, :, 0]))
+        logits = h @ alone.linears[-1].weight[0].T + alone.linears[-1].bias[0, :, 0]
+        torch.testing.assert_close(alone(x)[0], logits)
+    with pytest.raises(ValueError, match="14 features do not make up whole groups of 10"):
+        StackedMLP((5, 14, 3), seeds, norm="group", activation="relu")

@@ -106,3 +106,27 @@ def test_the_slopes_of_prelu_by_pencil():
     y.sum().backward()
     assert y.flatten().tolist() == [-0.5, 3.0]
     assert float(prelu.weight.grad) == -2.0
+
+
+@pytest.mark.parametrize("placement", ["before", "after"])
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_normalization_too_ends_where_automatic_differentiation_ends(affine, placement):
+    def ended(seeds, by_hand, dtype):
+        model = StackedMLP(
+            (13, 20, 10, 3),
+            seeds,
+            norm="group",
+            activation="tanh",
+            affine=affine,
+            placement=placement,
+        ).to(dtype)
+        step = StackedStep(model) if by_hand else None
+        train(model, batches(seeds, dtype), seeds=seeds, rate=RATE, num_steps=7, step=step)
+        return list(model.parameters())
+
+    pairs = zip(ended(SEEDS, True, torch.float64), ended(SEEDS, False, torch.float64), strict=True)
+    for ours, theirs in pairs:
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+    together = ended(SEEDS, True, torch.float32)
+    for ours, alone in zip(together, ended((7,), True, torch.float32), strict=True):
+        assert torch.equal(ours[2], alone[0])

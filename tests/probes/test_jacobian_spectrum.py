@@ -19,6 +19,7 @@ def test_a_diagonal_map_by_pencil(event_of, read):
         {
             "jacobian_log_condition": math.log(4), "jacobian_max": 4.0, "jacobian_median": 2.5,
             "jacobian_min": 1.0, "jacobian_rank": 1.0, "jacobian_log_std": math.log(4) / 2,
+            "jacobian_log_rms": math.log(4) / math.sqrt(2),
         }
     )  # fmt: skip
 
@@ -65,6 +66,8 @@ def test_a_singular_map_has_an_infinite_condition_number_and_its_rank_says_so():
     assert summary["log_condition"].tolist() == [np.inf, 0.0, np.inf]
     assert summary["rank"] == pytest.approx([1 / 3, 1.0, 0.0])
     assert summary["log_std"] == pytest.approx([0.0, 0.0, np.nan], nan_ok=True)
+    # The one singular value that is not 0 is √14 √3.
+    assert summary["log_rms"] == pytest.approx([np.log(42) / 2, 0.0, np.nan], nan_ok=True)
 
 
 def test_layers_in_the_wrong_order_are_refused(event_of):
