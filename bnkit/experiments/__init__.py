@@ -22,6 +22,7 @@ your own goes through the same trial, also on a cluster whose workers have the v
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -57,9 +58,12 @@ def names() -> list[str]:
 
 def find(name: str) -> ModuleType:
     """The module of one experiment; InputError for a name that is not there."""
+    full = f"{__name__}.{name}"
+    if full in sys.modules:  # to list the folder at each call takes longer than what is asked for
+        return sys.modules[full]
     if name not in names():
         raise InputError(f"no experiment {name!r}: choose one of {', '.join(names())}")
-    return import_module(f"bnkit.experiments.{name}")
+    return import_module(full)
 
 
 def home(experiment: str, arm: Any) -> str:

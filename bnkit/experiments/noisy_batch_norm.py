@@ -52,7 +52,7 @@ class NoisyBatchNorm:
 
 
 PLAIN, BATCH = (NoisyBatchNorm(norm=norm, rate=1.0) for norm in ("none", "batch"))
-ARMS = {
+MLP_ARMS = {
     "none": Tuned(PLAIN),
     "batch": Tuned(BATCH),
     **{f"noisy-{d:g}": Tuned(replace(BATCH, dose=d)) for d in (0.25, 0.5, 1.0, 2.0, 4.0)},
@@ -60,8 +60,8 @@ ARMS = {
         f"none-noisy-{d:g}": Tuned(replace(PLAIN, dose=d, in_spreads=True)) for d in (0.5, 1.0, 2.0)
     },
     "none-absolute-0.5": Tuned(replace(PLAIN, dose=0.5)),
-    **{f"{arm}-vgg": full_scale.ARMS[arm] for arm in ("none", "batch", "noisy-0.5")},
 }
+ARMS = MLP_ARMS | {f"{arm}-vgg": full_scale.ARMS[arm] for arm in ("none", "batch", "noisy-0.5")}
 RATES = (0.01, 1.0)
 STACK = 10
 

@@ -23,7 +23,7 @@ class Untested(Exception):
 
 
 class Records:
-    """Stored rows, each arm's read once however many claims it serves.
+    """Stored rows, each arm's read and its rate looked up once however many claims it serves.
 
     Args:
         root: the records' folder.
@@ -32,6 +32,7 @@ class Records:
     def __init__(self, root: Path | None = None) -> None:
         self._root = root
         self._rows: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
+        self._resolved: dict[tuple[str, str], Any] = {}
 
     def samples_of(
         self, experiment: str, arms: Iterable[str], metrics: Iterable[str]
@@ -82,7 +83,11 @@ class Records:
         if missing:
             raise Untested(f"{experiment} has no arm {', '.join(missing)}")
         try:
-            return {arm: sweep.resolve(experiment, there[arm], self._root) for arm in arms}
+            for arm in arms:
+                if (experiment, arm) not in self._resolved:
+                    spec = sweep.resolve(experiment, there[arm], self._root)
+                    self._resolved[experiment, arm] = spec
+            return {arm: self._resolved[experiment, arm] for arm in arms}
         except store.RecordError:
             raise
         except InputError as error:  # a rate that is not tuned
