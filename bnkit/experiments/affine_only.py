@@ -150,7 +150,8 @@ def _probes(spec: AffineOnly, data: Dataset) -> list[tuple[Schedule, Probe]]:
 
 def gammas(event: StepEvent) -> list[Row]:
     """How large the gammas of all layers together are, in size."""
-    found = [norm.bn.weight.detach().view(len(event.seeds), -1) for norm in event.model.norms]
+    named = event.model.named_parameters()
+    found = [p.detach().view(len(event.seeds), -1) for name, p in named if ".bn.weight" in name]
     sizes = torch.cat(found, dim=1).abs().double().numpy()  # (K, units)
     rows = event.rows("gamma_share_below_0.01", (sizes < 0.01).mean(axis=1), "fraction")
     for q, values in zip(QUANTILES, np.quantile(sizes, QUANTILES, axis=1), strict=True):

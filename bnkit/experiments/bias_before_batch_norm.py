@@ -77,7 +77,7 @@ def _measured(
         )
     there = dict(with_bias.named_parameters())
     pairs = [(p, there[name]) for name, p in without.named_parameters()]
-    last = [linear.bias for linear in with_bias.linears[:-1]]
+    last = [linear.get_parameter("bias") for linear in with_bias.linears[:-1]]
     x = torch.tensor(data.test.flat).double()
     with torch.no_grad():
         logits = [model.eval()(x) for model in (without, with_bias)]
@@ -102,11 +102,14 @@ def network(spec: BiasBeforeBatchNorm, data: Dataset, seed: int) -> StackedMLP:
 def add_biases(model: StackedMLP, spread: float, seed: int) -> list[Tensor]:
     """Give every hidden layer a bias, drawn at random; returns a copy of them."""
     generator = torch.Generator().manual_seed(7_000_003 + seed)
+    copies = []
     for linear in model.linears[:-1]:
-        shape = (*linear.weight.shape[:2], 1)
-        drawn = spread * torch.randn(*shape, generator=generator, dtype=linear.weight.dtype)
+        weight = linear.get_parameter("weight")
+        shape = (*weight.shape[:2], 1)
+        drawn = spread * torch.randn(*shape, generator=generator, dtype=weight.dtype)
         linear.bias = nn.Parameter(drawn)
-    return [linear.bias.detach().clone() for linear in model.linears[:-1]]
+        copies.append(drawn.clone())
+    return copies
 
 
 def _distance(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:

@@ -85,10 +85,11 @@ def scale(model: StackedMLP) -> None:
     """Let W h + b begin as 4 W (h - 1/2) in each layer behind a sigmoid; W keeps its draw."""
     with torch.no_grad():
         for linear in model.linears[1:]:
-            linear.weight *= 4.0
+            weight, bias = linear.get_parameter("weight"), linear.get_parameter("bias")
+            weight.mul_(4.0)
             # A row at a time: no seed's sums depend on its place in the stack.
-            sums = [[row.double().sum() for row in of_seed] for of_seed in linear.weight]
-            linear.bias.copy_(-0.5 * torch.tensor(sums)[:, :, None])
+            sums = [[row.double().sum() for row in of_seed] for of_seed in weight]
+            bias.copy_(-0.5 * torch.tensor(sums)[:, :, None])
 
 
 def at_one_rate(

@@ -11,7 +11,7 @@ plain net whose gradients are clipped. All units are ReLUs: a sigmoid net is fin
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -49,14 +49,15 @@ class LargestStableRate:
 
 
 _PLAIN, _BATCH = (LargestStableRate(norm=norm) for norm in ("none", "batch"))
+_VARIANTS: dict[str, dict[str, Any]] = {  # ending of an arm's name -> what is changed
+    "": {},
+    "-he": {"init": "he"},
+    "-lsuv": {"init": "lsuv"},
+    "-deep": {"num_hidden": 10},
+}
 ARMS = {
     f"{spec.norm}{suffix}": replace(spec, **changes)
-    for suffix, changes in {
-        "": {},
-        "-he": {"init": "he"},
-        "-lsuv": {"init": "lsuv"},
-        "-deep": {"num_hidden": 10},
-    }.items()
+    for suffix, changes in _VARIANTS.items()
     for spec in (_PLAIN, _BATCH)
 } | {"none-clipped": replace(_PLAIN, clip=1.0)}
 STACK = 10

@@ -8,6 +8,7 @@ the spread is that of the four test accuracies.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -70,9 +71,7 @@ def run(spec: Nonlinearities, seeds: Sequence[int], progress: str | None = None)
     names = (*spec.family, *spec.others)
     cells = {
         (name, rate): replicated(
-            lambda own, name=name, rate=rate: trained(spec, data, name, rate, own, progress),
-            seeds,
-            spec.num_replicates,
+            partial(trained, spec, data, name, rate, progress), seeds, spec.num_replicates
         )
         for name in names
         for rate in spec.rates
@@ -95,7 +94,8 @@ def _choices(
     """The best rate of each nonlinearity, and how far they then are apart."""
     chosen, rows = {}, []
     for name in (*spec.family, *spec.others):
-        rate = max(spec.rates, key=lambda rate, name=name: cells[name, rate].validation)
+        scores = {rate: cells[name, rate].validation for rate in spec.rates}
+        rate = max(spec.rates, key=scores.__getitem__)
         chosen[name] = cells[name, rate].test
         rows.append(Row(seed, spec.num_steps, f"best_rate@{name}", rate, "1"))
         rows.append(Row(seed, spec.num_steps, f"test_accuracy@{name}", chosen[name], "fraction"))
@@ -111,8 +111,8 @@ def trained(
     data: Dataset,
     name: str,
     rate: float,
-    seeds: Sequence[int],
     progress: str | None,
+    seeds: Sequence[int],
 ) -> dict[int, Final]:
     """One cell: the nets of all seeds with one nonlinearity at one rate."""
     sizes = (data.train.flat.shape[1], *spec.widths, data.num_classes)

@@ -25,6 +25,7 @@ from bnkit.experiments.dropout_placement import (
     statistics,
 )
 from bnkit.models import StackedMLP, StackedStep
+from bnkit.models.stacked_mlp import StackedBatchNorm
 from bnkit.probes import Evaluation
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
@@ -81,9 +82,9 @@ def run(spec: SmallBatches, seeds: Sequence[int], progress: str | None = None) -
         0.1, at tenths; at the last step those of validation and training images. With BN after a
         tenth, three tenths and all of the steps "test_accuracy_moving@r", with moving averages of
         rate r; "test_accuracy_averaged", with averages over one more pass in batches of the same
-        size; "test_accuracy_precise", with the statistics of the whole training set together; and at the
-        last step "projected_accuracy@0.8", the accuracy of a net without the excess error of moving
-        averages if precise ones remove just 0.8 of it.
+        size; "test_accuracy_precise", with the statistics of the whole training set together; and
+        at the last step "projected_accuracy@0.8", the accuracy of a net without the excess error of
+        moving averages if precise ones remove just 0.8 of it.
     """
     data = load(spec.data_set)
     model = network(spec, data, seeds)
@@ -137,7 +138,7 @@ class MovingAverages:
 
     def __init__(self, model: StackedMLP, step: TakeStep, running_rates: Sequence[float]) -> None:
         self._step, self._model = step, model
-        self._bns = [norm.bn for norm in model.norms]
+        self._bns = [norm.bn for norm in model.norms if isinstance(norm, StackedBatchNorm)]
         self.of: dict[float, Averages] = {rate: statistics(model) for rate in running_rates}
         self._usual = statistics(model)
 
@@ -146,7 +147,7 @@ class MovingAverages:
         for bn in self._bns:
             bn.momentum = 1.0  # the running statistics are then those of the batch
         losses = self._step(inputs, targets, rate)
-        of_batch = [(bn.running_mean, bn.running_var) for bn in self._bns]
+        of_batch = statistics(self._model)
         for running_rate, averages in (*self.of.items(), (USUAL, self._usual)):
             for old, new in zip(averages, of_batch, strict=True):
                 torch._foreach_lerp_(old, new, running_rate)

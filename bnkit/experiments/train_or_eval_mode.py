@@ -111,6 +111,9 @@ class InGroups:
     def _accuracies(self, event: StepEvent, size: int) -> torch.Tensor:
         num = len(self._x) // size * size
         right = torch.zeros(len(event.seeds), dtype=torch.float64)
-        for x, y in zip(self._x[:num].split(size), self._y[:num].split(size), strict=True):
+        groups = zip(
+            torch.split(self._x[:num], size), torch.split(self._y[:num], size), strict=True
+        )
+        for x, y in groups:
             right += (event.model(x).argmax(-1) == y).sum(-1)
         return right / num

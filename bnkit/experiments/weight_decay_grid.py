@@ -108,7 +108,7 @@ def network(spec: WeightDecayGrid, data: Dataset, seeds: Sequence[int]) -> Stack
 def decaying(model: StackedMLP, penalty: float) -> TakeStep:
     """The written-out step with an L2 penalty on the matrices: W - rate (gradient + λ W)."""
     step = StackedStep(model)
-    matrices = [linear.weight.detach() for linear in model.linears]
+    matrices = [linear.get_parameter("weight").detach() for linear in model.linears]
 
     def take_step(inputs: Tensor, targets: Tensor, rate: float) -> Tensor:
         before = [matrix.clone() for matrix in matrices]

@@ -56,7 +56,7 @@ def test_a_value_is_the_mean_of_the_replicates_of_its_seed():
 @pytest.mark.parametrize("name", ["prelu", "elu"])
 def test_the_accuracies_are_those_of_a_net_trained_by_automatic_differentiation(name):
     spec, data = replace(ARMS["batch"], **SHORT), load("digits")
-    found = trained(spec, data, name, 0.3, SEEDS, None)
+    found = trained(spec, data, name, 0.3, None, SEEDS)
     model = StackedMLP((64, 20, 20, 10), SEEDS, norm="batch", activation=name, init="he")
     x, y = torch.tensor(data.train.flat), torch.tensor(data.train.y)
     batches = stacked_batches(x, y, batch_size=50, seeds=SEEDS)
