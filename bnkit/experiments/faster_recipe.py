@@ -14,7 +14,7 @@ five, and every three. In it no main effect is confounded with an interaction of
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -53,7 +53,7 @@ class FasterRecipe:
 
 PLAIN = FasterRecipe(norm="none", rate=1.0)
 BATCH = replace(PLAIN, norm="batch")
-CHANGES = {  # name in an arm -> what is changed
+CHANGES: dict[str, dict[str, Any]] = {  # name in an arm -> what is changed
     "x5": {"rate_factor": 5.0},
     "dropout": {"dropout": 0.0},
     "l2": {"l2": 1e-4},
@@ -133,7 +133,7 @@ class DecayingStep:
 
     def __init__(self, model: StackedMLP, l2: float) -> None:
         self._step, self._l2 = StackedStep(model), l2
-        self._weights = [linear.weight.detach() for linear in model.linears]
+        self._weights = [linear.get_parameter("weight").detach() for linear in model.linears]
 
     def __call__(self, inputs: Tensor, targets: Tensor, rate: float) -> Tensor:
         """(K,) losses before the step, without the decay's part."""

@@ -46,12 +46,15 @@ class LayerJacobians:
     version: ClassVar[int] = 1  # bump when run() starts to compute something else
 
 
+_PLAIN = LayerJacobians(norm="none", activation="relu", rate=1.0)
+_LINEAR = replace(_PLAIN, activation="identity")
 ARMS = {
-    f"{norm}-{name}": Tuned(LayerJacobians(norm=norm, activation=activation, rate=1.0))
-    for name, activation in (("linear", "identity"), ("relu", "relu"))
-    for norm in ("none", "batch")
+    "none-linear": Tuned(_LINEAR),
+    "batch-linear": Tuned(replace(_LINEAR, norm="batch")),
+    "none-relu": Tuned(_PLAIN),
+    "batch-relu": Tuned(replace(_PLAIN, norm="batch")),
+    "none-relu-he": Tuned(replace(_PLAIN, init="he")),
 }
-ARMS["none-relu-he"] = Tuned(replace(ARMS["none-relu"].spec, init="he"))
 RATES = (0.01, 1.0)
 STACK = 1  # a Jacobian's last digits depend on the size of the stack
 
