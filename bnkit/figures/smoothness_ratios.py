@@ -1,0 +1,136 @@
+"""Plain net over net with BN, by every measure and every ruler: do the answers agree?
+
+Tables have the columns of a row: seed, step, name, value, unit; arms are paired by seed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import NDArray
+
+from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.smoothness import Tables, last, say
+from bnkit.figures.style import FAINT, GREEN, GRID, INK
+from bnkit.judging.estimates import Mean
+
+Array = NDArray[np.float64]
+
+
+class Ratio(NamedTuple):
+    """Of two arms paired by seed: one value a seed, and their geometric mean with its interval."""
+
+    values: Array  # (n,)
+    effect: float
+    low: float
+    high: float
+
+    @property
+    def word(self) -> str:
+        """On which side of 1 the whole interval lies."""
+        if self.low > 1:
+            return "above"
+        return "below" if self.high < 1 else "either"
+
+
+def ratio(tables: Tables, over: str, under: str, metric: str) -> Ratio | None:
+    """The metric of the arm `over` in relation to that of `under`; 95 % intervals of one ratio.
+
+    None where one of the arms is not recorded or has no such metric, or too few seeds in common. A
+    seed whose ratio is not a positive number makes the interval infinite.
+    """
+    if over not in tables or under not in tables:
+        return None
+    pair = [last(tables[arm], metric) for arm in (over, under)]
+    both = pd.concat(pair, axis=1, join="inner").to_numpy()
+    if len(both) < 2:
+        return None
+    values = both[:, 0] / both[:, 1]
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        return Ratio(values, np.nan, 0.0, np.inf)
+    mean = Mean.of(np.log(values))
+    low, high = mean.lower(0.025), mean.upper(0.025)
+    return Ratio(values, *(float(np.exp(v)) for v in (mean.effect, low, high)))
+
+
+Pairs = Mapping[str, Mapping[str, tuple[str, str]]]  # panel -> comparison -> arms over, under
+
+
+def ratios(
+    tables: Tables, pairs: Pairs, metrics: Mapping[str, str], *, thresholds: Sequence[float] = ()
+) -> Figure:
+    """Plain over BN by every measure: a dot a seed, a bar for the mean and its 95 % interval.
+
+    Args:
+        tables: arm -> rows.
+        pairs: title of the panel -> label of the comparison -> the two arms.
+        metrics: metric -> label of its row, from the top.
+        thresholds: other vertical lines than that at 1.
+    """
+    figure, every = plt.subplots(
+        1, len(pairs), figsize=(7.6, 1.5 + 0.34 * len(metrics)), sharey=True, squeeze=False
+    )
+    labels: dict[str, Any] = {}
+    for axes, (title, comparisons) in zip(every[0], pairs.items(), strict=True):
+        axes.axvline(1, color=INK, linewidth=1.0)
+        for threshold in thresholds:
+            axes.axvline(threshold, color=FAINT, linestyle="--", linewidth=1.0)
+        offsets = np.linspace(-0.16, 0.16, len(comparisons)) if len(comparisons) > 1 else [0.0]
+        drawn = 0
+        for (label, arms), offset, color in zip(
+            comparisons.items(), offsets, (INK, GREEN), strict=False
+        ):
+            for row, metric in enumerate(metrics):
+                found = ratio(tables, *arms, metric)
+                if found is not None:
+                    labels[label] = _one_ratio(axes, row + float(offset), found, color)
+                    drawn += 1
+        axes.set(xscale="log", title=title, ylim=(len(metrics) - 0.5, -0.5))
+        axes.set_yticks(range(len(metrics)), list(metrics.values()), fontsize=8.5)
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(visible=False, axis="y")
+        for row in range(len(metrics)):
+            axes.axhline(row, color=GRID, linewidth=0.8, zorder=0)
+        if not drawn:
+            axes.set_xlim(0.1, 10)
+            say(axes, NOT_YET)
+    figure.supxlabel("plain over BN: to the right of 1, smoother with BN", fontsize=10)
+    if labels:
+        figure.legend(labels.values(), labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _one_ratio(axes: Axes, y: float, found: Ratio, color: str) -> Any:
+    finite = found.values[np.isfinite(found.values) & (found.values > 0)]
+    axes.plot(finite, np.full(len(finite), y), "o", color=color, alpha=0.3, markersize=3)
+    if len(finite) < len(found.values):
+        text = f"{len(found.values) - len(finite)} of {len(found.values)} not finite"
+        axes.text(0.98, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center",
+                  fontsize=7.5, color=color)  # fmt: skip
+        return axes.plot([], [], color=color)[0]
+    axes.plot([found.low, found.high], [y, y], color=color, linewidth=1.8)
+    return axes.plot(found.effect, y, "|", color=color, markersize=9, markeredgewidth=2)[0]
+
+
+def tally(tables: Tables, pairs: Pairs, metrics: Iterable[str]) -> str:
+    """How many of these ratios, plain over BN, lie wholly on either side of 1, in a sentence."""
+    metrics = list(metrics)
+    arms = [pair for comparisons in pairs.values() for pair in comparisons.values()]
+    found = [r for metric in metrics for pair in arms if (r := ratio(tables, *pair, metric))]
+    if not found:
+        return "None of these is recorded yet."
+    counts = Counter(r.word for r in found)
+    seeds = sorted({len(r.values) for r in found})
+    n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return (
+        f"Of the {len(found)} ratios in this figure (n = {n} seeds) {counts['above']} lie with "
+        f"their whole interval above 1, smoother with BN; {counts['below']} lie wholly below 1, "
+        f"rougher with BN; the intervals of {counts['either']} include 1 or have no end."
+    )

@@ -1,0 +1,241 @@
+"""What is handed to matplotlib and plotly: every run at its dose, and nothing that was not run."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnkit.figures import mediation
+from bnkit.figures.style import BLUE, FAINT, GREEN, INK, ORANGE
+from bnkit.judging.mediation import mediation as mediated
+from bnkit.rows import Row
+
+
+def spec(dose, init="glorot"):
+    return SimpleNamespace(dose=dose, init=init)
+
+
+KINDS = {
+    "sam": {"none-sam-1": spec(0.1), "none-sam-2": spec(0.2)},
+    "init": {"none-he": spec(0.0, "he")},
+    "head": {"batch-head-4": spec(4.0), "batch-head-8": spec(8.0)},
+}
+
+
+def runs(beta, steps, seeds=(3, 5), missed=(0, 0)):
+    table = {"effective_smoothness": beta, "steps_to_target": steps}
+    table["steps_to_target_not_reached"] = [float(m) for m in missed]
+    return pd.DataFrame(table, index=list(seeds))
+
+
+RUNS = {
+    "none": runs([20.0, 10.0], [400.0, 200.0]),
+    "batch": runs([30.0, 40.0], [100.0, 200.0]),
+    "none-sam-1": runs([10.0, 10.0], [800.0, 800.0]),
+    "none-sam-2": runs([5.0, np.inf], [1001.0, 600.0], missed=(1, 0)),
+    "none-he": runs([5.0], [50.0], seeds=(5,), missed=(0,)),
+    "batch-head-4": runs([60.0, 80.0], [300.0, 400.0]),
+}
+
+
+def marks(axes, marker, color):
+    return [line for line in axes.lines if (line.get_marker(), line.get_color()) == (marker, color)]
+
+
+def points(lines):
+    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
+
+
+def by_dose(metric, factor, names=("sam", "init", "head"), of=None):
+    of = RUNS if of is None else of
+    figure = mediation.by_dose(of, KINDS, {metric: "label"}, factor=factor, names=names)
+    return figure.axes
+
+
+class TestByDose:
+    def test_each_seed_is_divided_by_the_run_of_its_own_seed_without_a_dose(self):
+        sam, init, head = by_dose("effective_smoothness", 2.0)
+        dots = points(marks(sam, "o", GREEN))
+        assert dots == [(1, 0.5), (1, 1.0), (2, 0.25)]
+        assert points(marks(init, *mediation.LOOKS["init"][::-1])) == [(1, 0.5)]
+        assert points(marks(head, "s", INK)) == [(1, 2.0), (1, 2.0)]
+
+    def test_a_value_that_is_infinite_is_a_cross_at_the_upper_end(self):
+        sam, *_ = by_dose("effective_smoothness", 2.0)
+        (cross,) = [line for line in marks(sam, "x", GREEN) if len(line.get_xdata())]
+        assert points([cross]) == [(2, 1.0)]
+        assert cross.get_transform() == sam.get_xaxis_transform()
+
+    def test_a_run_that_missed_its_target_is_a_cross_at_its_place(self):
+        sam, *_ = by_dose("steps_to_target", 1.0)
+        assert points(marks(sam, "x", GREEN)) == [(2, 1001 / 400)]
+        assert points(marks(sam, "o", GREEN)) == [(1, 2.0), (1, 4.0), (2, 3.0)]
+
+    def test_the_line_joins_the_medians_and_begins_without_a_dose(self):
+        sam, *_ = by_dose("steps_to_target", 1.0)
+        (line,) = [line for line in sam.lines if line.get_linewidth() == 1.2]
+        assert points([line]) == [(0, 1), (1, 3), (2, (1001 / 400 + 3) / 2)]
+
+    def test_shaded_is_less_than_the_factor_without_bn_and_more_with_it(self):
+        sam, _, head = by_dose("effective_smoothness", 2.0)
+        shaded = [
+            axes.patches[0].get_extents().transformed(axes.transData.inverted())
+            for axes in (sam, head)
+        ]
+        assert shaded[0].ymax == pytest.approx(0.5)
+        assert shaded[1].ymin == pytest.approx(2.0)
+        assert shaded[0].ymin == pytest.approx(sam.get_ylim()[0])
+        assert shaded[1].ymax == pytest.approx(sam.get_ylim()[1])
+
+    def test_doses_have_their_names_and_no_dose_has_one(self):
+        names = [
+            [t.get_text() for t in axes.get_xticklabels()]
+            for axes in by_dose("steps_to_target", 1.0)
+        ]
+        assert names == [["0", "0.1", "0.2"], ["Glorot", "He"], ["1", "4", "8"]]
+
+    def test_what_was_not_run_is_said_and_not_drawn(self):
+        for axes in by_dose("steps_to_target", 1.0, of={}):
+            assert [text.get_text() for text in axes.texts] == [mediation.NOT_YET]
+            assert points(axes.lines) == [(0, 1), (1, 1)]  # the level of no dose alone
+        half = {name: RUNS[name] for name in ("none", "none-sam-1", "batch-head-4")}
+        sam, init, head = by_dose("steps_to_target", 1.0, of=half)
+        assert not sam.texts
+        assert init.texts
+        assert head.texts  # there is nothing to divide by
+
+
+class TestSpeedAndSmoothness:
+    def test_every_run_stands_in_the_panel_of_its_net(self):
+        left, right = mediation.speed_and_smoothness(RUNS, KINDS).axes
+        assert points(marks(left, "D", ORANGE)) == [(20, 400), (10, 200)]
+        assert points(marks(right, "D", BLUE)) == [(30, 100), (40, 200)]
+        assert points(marks(left, "o", GREEN)) == [(10, 800), (10, 800)]
+        assert points(marks(right, "s", INK)) == [(60, 300), (80, 400)]
+
+    def test_a_miss_is_a_cross_and_an_infinite_smoothness_stands_at_the_edge(self):
+        left, _ = mediation.speed_and_smoothness(RUNS, KINDS).axes
+        crosses = [line for line in marks(left, "x", GREEN) if len(line.get_xdata())]
+        assert points(crosses) == [(5, 1001), (1.0, 600)]
+        assert crosses[1].get_transform() == left.get_yaxis_transform()
+
+    def test_the_dotted_line_goes_through_the_medians_of_both_nets_in_both_panels(self):
+        for axes in mediation.speed_and_smoothness(RUNS, KINDS).axes:
+            (line,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+            x, y = np.log(line.get_data())
+            at = np.log([15.0, 35.0])
+            slope = np.diff(y)[0] / np.diff(x)[0]
+            np.testing.assert_allclose(np.exp(y[0] + slope * (at - x[0])), [300, 150], rtol=1e-9)
+
+    def test_without_records_both_panels_say_so(self):
+        for axes in mediation.speed_and_smoothness({}, KINDS).axes:
+            assert [text.get_text() for text in axes.texts] == [mediation.NOT_YET]
+            assert not axes.lines
+
+
+def table(beta):
+    values = {"look_loss": (2.0, 1.0), "downhill_beta": beta}
+    return pd.DataFrame(
+        [
+            Row(7, step, name, v[i], "nat")
+            for name, v in values.items()
+            for i, step in enumerate((0, 10))
+        ],
+        columns=Row._fields,
+    )
+
+
+TABLES = {
+    "none": table((8.0, 6.0)),
+    "none-sam-1": table((4.0, 3.0)),
+    "batch-head-4": table((9.0, 1.0)),
+}
+
+
+def test_smoothness_is_drawn_against_the_loss_of_the_same_look():
+    left, right = mediation.two_ways(TABLES, {"none": "plain", "none-sam-1": "SAM"}).axes
+    assert points(left.lines[:1]) == [(0, 2), (10, 1)]
+    assert points(right.lines) == [(2, 8), (1, 6), (2, 4), (1, 3)]
+    assert right.get_xlim()[0] > right.get_xlim()[1]  # training goes to the right
+    assert [line.get_linestyle() for line in right.lines] == ["-", "--"]
+
+
+class TestSlider:
+    def test_a_position_is_a_dose_over_its_net_without_one(self):
+        figure = mediation.by_manipulation(TABLES, KINDS).figure
+        (frame,) = figure.frames  # the net with BN has no run without a dose
+        assert frame.name == "without BN: SAM, 0.1"
+        base_loss, base_beta, loss, beta = frame.data
+        assert (loss.x, loss.y) == ((0, 10, None), (2.0, 1.0, None))
+        assert (beta.x, beta.y) == ((2.0, 1.0, None), (4.0, 3.0, None))
+        assert base_beta.y == (8.0, 6.0, None)
+        assert (base_loss.line.color, beta.yaxis) == (FAINT, "y2")
+
+    def test_without_records_it_says_so(self):
+        shown = mediation.by_manipulation({}, KINDS)
+        assert [note.text for note in shown.figure.layout.annotations] == [mediation.NOT_YET]
+        assert mediation.NOT_YET in shown.alt
+
+
+def test_the_diagram_cuts_the_arrow_into_smoothness_and_puts_a_dose_in_its_place():
+    left, right = mediation.diagram().axes
+    names = [{text.get_text() for text in axes.texts} for axes in (left, right)]
+    assert {"a", "b"} <= names[0]
+    assert "dose" not in names[0]
+    assert {"dose", "b", "?"} <= names[1]
+    assert "a" not in names[1]
+
+
+# Steps are 1000 / beta in all arms: the slope is -1, and with a = log 2 the share is 1.
+CHAIN = mediated(
+    {
+        "none": {"beta": [10.0, 20.0], "steps": [100.0, 50.0]},
+        "none-sam-1": {"beta": [5.0, 10.0], "steps": [200.0, 100.0]},
+        "batch": {"beta": [20.0, 40.0], "steps": [50.0, 25.0]},
+    },
+    {"none": ("none-sam-1",), "batch": ()},
+    mediator="beta",
+    outcome="steps",
+    num_replicates=100,
+)
+
+
+def test_slopes_have_a_row_each_with_its_interval():
+    (axes,) = mediation.slopes({"all doses": CHAIN, "sam": CHAIN}).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["all doses", "SAM"]
+    drawn = np.array([line.get_xydata() for line in axes.lines[1:3]], dtype=object)
+    np.testing.assert_allclose(drawn[0].astype(float), [[-1, 0], [-1, 0]])
+    np.testing.assert_allclose(drawn[1].astype(float), [[-1, 0]])
+    (empty,) = mediation.slopes({}).axes
+    assert [text.get_text() for text in empty.texts] == [mediation.NOT_YET]
+
+
+def test_shares_are_written_as_factors_and_a_share():
+    found = mediation.shares({"β": CHAIN}).loc["β"]
+    assert found.tolist() == ["2 [2, 2]", "−1 [−1, −1]", "0.5 [0.5, 0.5]", "1 [1, 1]"]
+    assert mediation.share({"β": CHAIN}, "β") == "1 [1, 1]"
+    assert mediation.share({}, "β") == mediation.NOT_YET
+    assert mediation.shares({}).index.tolist() == [mediation.NOT_YET]
+
+
+def test_comparisons_stand_beside_what_was_found_of_them():
+    verdict = SimpleNamespace(
+        unit="ratio", effect=0.5, low=0.4, high=0.6, p=0.01, verdict="refuted"
+    )
+    rules = {"a": verdict, "b": None}
+    found = mediation.judged(rules, {"a": "one", "b": "two", "c": "three"})
+    assert found.loc["one"].tolist() == ["ratio 0.5 [0.4, 0.6]", "refuted"]
+    assert found.loc["two"].tolist() == found.loc["three"].tolist()
+    assert found.loc["two"].tolist() == [mediation.NOT_YET, "untested"]
+
+
+def test_the_overview_has_medians_and_counts_misses():
+    columns = {"steps_to_target": "steps", "steps_to_target_not_reached": "missed"}
+    missed = ["steps_to_target_not_reached"]
+    found = mediation.overview(RUNS, ["none", "absent", "none-sam-2"], columns, missed)
+    assert found.to_dict("index") == {
+        "none": {"steps": "300", "missed": "0"},
+        "none-sam-2": {"steps": "800.5", "missed": "1"},
+    }
+    assert mediation.overview({}, ["none"], columns).index.tolist() == [mediation.NOT_YET]

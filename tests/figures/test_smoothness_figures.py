@@ -1,0 +1,307 @@
+"""What the figures of the chapter on smoothness hand to matplotlib and plotly."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnkit.figures import smoothness, smoothness_explorer, smoothness_ratios, smoothness_theory
+from bnkit.figures.style import BLUE, COLORS
+
+
+def table(**curves):
+    """name -> {seed: {step: value}} as rows."""
+    rows = [
+        (seed, step, name, value, "1")
+        for name, seeds in curves.items()
+        for seed, curve in seeds.items()
+        for step, value in curve.items()
+    ]
+    return pd.DataFrame(rows, columns=["seed", "step", "name", "value", "unit"])
+
+
+def ending(**finals):
+    """name -> values of seeds 0, 1, ... at step 10."""
+    return table(**{n: {s: {10: v} for s, v in enumerate(vs)} for n, vs in finals.items()})
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def verdict(low, high):
+    return SimpleNamespace(low=low, high=high)
+
+
+# ---------------------------------------------------------------------------------------- curves
+
+
+def test_every_seed_its_band_and_the_median_are_drawn_and_counted():
+    rows = table(loss={0: {0: 1.0, 10: 4.0}, 1: {0: 3.0, 10: 8.0}, 2: {0: 2.0, 10: 5.0}})
+    (axes,) = smoothness.along_training({"batch": rows}, {"loss": "the loss"}).axes
+    *seeds, median = axes.lines
+    assert [line.get_ydata().tolist() for line in seeds] == [[1, 4], [3, 8], [2, 5]]
+    np.testing.assert_array_equal(median.get_xydata(), [[0, 2], [10, 5]])
+    assert median.get_label() == "with BN, n = 3"
+    (band,) = axes.collections
+    ends = band.get_paths()[0].get_extents()
+    assert (ends.y0, ends.y1) == (1, 8)
+    assert axes.get_xlabel() == "steps, of 10"
+    assert axes.get_yscale() == "log"
+
+
+def test_bn_at_the_plain_rate_is_dashed_and_says_so():
+    rows = table(loss={0: {0: 1.0, 10: 4.0}, 1: {0: 3.0, 10: 8.0}})
+    tables = {"batch": rows, "batch@none": rows}
+    (axes,) = smoothness.along_training(tables, {"loss": "loss"}, linear=("loss",)).axes
+    looks = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert looks["with BN, n = 2"] == "-"
+    assert looks["with BN, plain rate, n = 2"] == "--"
+    assert axes.get_yscale() == "linear"
+
+
+def test_a_value_that_is_not_finite_leaves_a_gap():
+    rows = table(loss={0: {0: 1.0, 10: np.inf}, 1: {0: 3.0, 10: 8.0}})
+    (axes,) = smoothness.along_training({"none": rows}, {"loss": "loss"}).axes
+    assert np.isnan(axes.lines[0].get_ydata()[1])
+    assert axes.lines[-1].get_ydata()[1] == 8
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: smoothness.along_training({}, {"a": "A", "b": "B"}),
+        lambda: smoothness.along_training({"none": ending(c=[1, 2])}, {"a": "A"}),
+        lambda: smoothness.edges({}),
+        lambda: smoothness.spectra({}),
+        lambda: smoothness.by_level({}, {"a": "A"}, x_label="x"),
+        lambda: smoothness_ratios.ratios({}, {"net": {"one": ("none", "batch")}}, {"a": "A"}),
+        lambda: smoothness.dots({"A": {"row": ()}}),
+    ],
+)
+def test_what_is_not_recorded_says_so_in_every_panel(draw):
+    figure = draw()
+    assert all("not yet measured" in texts(axes) for axes in figure.axes)
+    figure.canvas.draw()
+
+
+def test_the_edge_of_each_rate_is_a_line_at_two_over_it():
+    rows = table(hessian_1={0: {0: 1.0, 10: 19.0}, 1: {0: 2.0, 10: 21.0}})
+    plain, bn = smoothness.edges({"none@0.1": rows, "batch@0.1": rows, "batch@0.2": rows}).axes
+    levels = [
+        [line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1]
+        for axes in (plain, bn)
+    ]
+    assert levels == [[20.0], [20.0, 10.0]]
+    labels = [line.get_label() for line in bn.lines]
+    assert "rate 0.2, n = 2" in labels
+
+
+# ---------------------------------------------------------------------------------------- ratios
+
+PAIRS = {"net": {"tuned rates": ("none", "batch")}}
+
+
+def test_a_ratio_is_paired_by_seed_and_its_mean_is_geometric():
+    tables = {"none": ending(x=[2.0, 8.0]), "batch": ending(x=[1.0, 1.0])}
+    found = smoothness_ratios.ratio(tables, "none", "batch", "x")
+    assert found.values.tolist() == [2.0, 8.0]
+    assert found.effect == pytest.approx(4)
+    # log 2 and log 8: mean log 4, standard error log 2; Student's t on 1 degree is 12.706.
+    assert found.high == pytest.approx(4 * 2**12.7062047, rel=1e-6)
+    assert found.low * found.high == pytest.approx(16)
+
+
+def test_seeds_that_one_arm_lacks_are_left_out():
+    tables = {"none": ending(x=[2.0, 6.0, 9.0]), "batch": ending(x=[1.0, 2.0])}
+    assert smoothness_ratios.ratio(tables, "none", "batch", "x").values.tolist() == [2.0, 3.0]
+    assert smoothness_ratios.ratio(tables, "none", "layer", "x") is None
+    assert smoothness_ratios.ratio(tables, "none", "batch", "y") is None
+
+
+def test_a_seed_without_a_finite_ratio_makes_the_interval_infinite():
+    tables = {"none": ending(x=[np.inf, 6.0]), "batch": ending(x=[1.0, 2.0])}
+    found = smoothness_ratios.ratio(tables, "none", "batch", "x")
+    assert (found.low, found.high, found.word) == (0.0, np.inf, "either")
+    axes = smoothness_ratios.ratios(tables, PAIRS, {"x": "X"}).axes[0]
+    assert "1 of 2 not finite" in texts(axes)
+
+
+def test_the_tally_counts_the_intervals_on_each_side_of_one():
+    none = ending(x=[2.0, 2.1, 2.2], y=[0.1, 0.11, 0.12], z=[0.5, 1.0, 2.0])
+    tables = {"none": none, "batch": ending(x=[1.0] * 3, y=[1.0] * 3, z=[1.0] * 3)}
+    text = smoothness_ratios.tally(tables, PAIRS, ["x", "y", "z", "absent"])
+    assert text.startswith("Of the 3 ratios in this figure (n = 3 seeds) 1 lie with")
+    assert "1 lie wholly below 1" in text
+    assert "the intervals of 1 include 1" in text
+    assert smoothness_ratios.tally({}, PAIRS, ["x"]) == "None of these is recorded yet."
+
+
+def test_rows_stand_from_the_top_with_lines_at_one_and_at_the_thresholds():
+    tables = {"none": ending(x=[2.0, 3.0], y=[4.0, 4.0]), "batch": ending(x=[1.0, 1.0], y=[1, 1])}
+    metrics = {"x": "first", "y": "second"}
+    axes = smoothness_ratios.ratios(tables, PAIRS, metrics, thresholds=(2,)).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_ylim() == (1.5, -0.5)
+    upright = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1]]
+    assert upright[:2] == [1, 2]
+    dots = {
+        line.get_ydata()[0]: sorted(line.get_xdata())
+        for line in axes.lines
+        if line.get_marker() == "o"
+    }
+    assert dots == {0.0: [2.0, 3.0], 1.0: [4.0, 4.0]}
+
+
+# ------------------------------------------------------------------------------ one number a seed
+
+
+def test_dots_mark_the_median_and_count_what_is_not_finite():
+    groups = {"a": [1.0, 2.0, 9.0], "b": [1.0, np.inf, np.inf], "c": ()}
+    (axes,) = smoothness.dots({"loss": groups}, logarithmic=("loss",)).axes
+    assert texts(axes) == ["", "2 of 3 never", "not yet measured"]
+    bars = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [-0.3, 0.3]]
+    assert bars == [2.0]
+    assert axes.get_xscale() == "log"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+
+
+def test_levels_have_dots_of_seeds_and_a_line_of_medians_without_the_infinite():
+    never, other = [np.inf, np.inf], [7.0, 7.0]
+    names = {"top_none@2": [1.0, 3.0], "top_none@4": never, "top_none_at_1@2": other}
+    rows = ending(**names)
+    (axes,) = smoothness.by_level({"none": (rows, "_none")}, {"top": "T"}, x_label="depth").axes
+    *seeds, median = axes.lines
+    assert [line.get_ydata()[0] for line in seeds] == [1.0, 3.0]
+    np.testing.assert_array_equal(median.get_xydata(), [[2, 2], [4, np.nan]])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "4"]
+    assert median.get_label() == "without BN, n = 2"
+
+
+def test_the_spectrum_counts_from_the_largest_eigenvalue_down():
+    rows = ending(
+        density_node_1=[0.5], density_node_2=[5.0], density_node_10=[50.0],
+        density_weight_1=[0.7], density_weight_2=[0.2], density_weight_10=[0.1],
+    )  # fmt: skip
+    (axes,) = smoothness.spectra({"none": rows}).axes
+    (line,) = axes.lines
+    np.testing.assert_allclose(line.get_xydata(), [[50, 0.1], [5, 0.3], [0.5, 1.0]])
+    assert line.get_label() == "without BN, n = 1"
+
+
+# ----------------------------------------------------------------------------------------- theory
+
+
+def test_the_ceiling_is_one_over_the_length():
+    lengths = np.array([0.01, 0.1, 1.0])
+    quotients = {"batch": np.array([5.0, 4.0, 1.0])}
+    (axes,) = smoothness_theory.by_length(lengths, quotients, {"batch": 6.0}).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_allclose(lines["1 / length"].get_ydata(), [100, 10, 1])
+    np.testing.assert_allclose(lines["with BN"].get_ydata(), [5, 4, 1])
+    dotted = [line.get_ydata() for line in axes.lines if line.get_linestyle() == ":"]
+    assert list(dotted[0]) == [6.0, 6.0]
+
+
+def test_a_left_side_above_the_diagonal_lies_in_the_shaded_part():
+    left = np.array([0.2, 0.5])
+    sides = {"wrong": np.array([-1.0, 0.1]), "right": left}
+    (axes,) = smoothness_theory.bound_sides(left, sides).axes
+    lines = {line.get_label(): line.get_xydata() for line in axes.lines}
+    np.testing.assert_allclose(lines["wrong"], [[-1, 0.2], [0.1, 0.5]])
+    np.testing.assert_allclose(lines["equal"], [[-1, -1], [1, 1]])
+    (shaded,) = axes.collections
+    outline = shaded.get_paths()[0]
+    assert outline.contains_points(lines["wrong"]).all()
+    assert not outline.contains_point((0.9, 0.5))
+
+
+def test_longer_gradients_have_the_color_of_warning_and_the_bound_is_one_over_the_spread():
+    spread, relative = np.array([0.5, 2.0]), np.array([1.5, 0.4])
+    (axes,) = smoothness_theory.lengths_by_spread(spread, relative).axes
+    longer, shorter, bound, _ = axes.lines
+    assert longer.get_xydata().tolist() == [[0.5, 1.5]]
+    assert (longer.get_color(), shorter.get_color()) == (COLORS["none"], BLUE)
+    np.testing.assert_allclose(bound.get_xydata(), [[0.5, 2.0], [2.0, 0.5]])
+
+
+# --------------------------------------------------------------------------------------- explorer
+
+
+@pytest.fixture
+def maps():
+    axis = np.linspace(-1.0, 1.0, 3)
+    steps = np.array([0, 1, 5])
+    path = np.array([[-0.8, -0.2], [-0.3, 0.1], [0.0, 0.0]])
+    losses = {step: np.full((3, 3), 10.0**-number) for number, step in enumerate((0, 5))}
+    one = smoothness_explorer.Map(steps, path, axis, axis, losses, {0: 1.0, 5: 0.1})
+    return {"none": one, "batch": one}
+
+
+def explored(maps):
+    return smoothness_explorer.explorer(maps, np.geomspace(0.5, 5, 4), start=1, name="m", alt="a")
+
+
+def test_the_slider_has_the_steps_and_each_position_both_nets(maps):
+    figure = explored(maps).figure
+    assert [frame.name for frame in figure.frames] == ["0", "5"]
+    assert figure.layout.sliders[0].active == 1
+    kinds = [(trace.type, trace.xaxis) for trace in figure.frames[0].data]
+    assert kinds == [("contour", None), *[("scatter", None)] * 3,
+                     ("contour", "x2"), *[("scatter", "x2")] * 3]  # fmt: skip
+
+
+def test_the_path_so_far_ends_at_the_dot_whose_label_has_the_loss(maps):
+    first, last = explored(maps).figure.frames
+    _, whole, so_far, dot = first.data[:4]
+    assert (len(whole.x), len(so_far.x)) == (3, 1)
+    assert (dot.x[0], dot.y[0], dot.name) == (-0.8, -0.2, "without BN, loss 1")
+    assert len(last.data[2].x) == 3
+    assert last.data[7].name == "with BN, loss 0.1"
+
+
+def test_colors_are_logarithms_within_the_levels(maps):
+    figure = explored(maps).figure
+    shown = [frame.data[0].z[0][0] for frame in figure.frames]
+    np.testing.assert_allclose(shown, [0.0, np.log10(0.5)], atol=0.005)  # 0.1 is cut off at 0.5
+    assert figure.layout.coloraxis.cmax == pytest.approx(np.log10(5))
+    assert figure.layout.yaxis2.scaleanchor == "x2"
+
+
+# ------------------------------------------------------------------------------------------ words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "plain_over_bn", "bn_over_plain"),
+    [
+        (1.1, 2.0, "smoother with BN", "rougher with BN"),
+        (0.0, 0.9, "rougher with BN", "smoother with BN"),
+        (0.9, np.inf, "not told apart", "not told apart"),
+    ],
+)
+def test_the_word_says_which_net_is_smoother(low, high, plain_over_bn, bn_over_plain):
+    judged = verdict(low, high)
+    assert smoothness.smoother(judged) == plain_over_bn
+    assert smoothness.smoother(judged, of_batch=True) == bn_over_plain
+    assert smoothness.smoother(None) == "not yet measured"
+
+
+def test_text_is_the_median_or_says_that_there_is_none():
+    rows = ending(x=[0.1, 0.7, 0.3])
+    assert smoothness.text_of(smoothness.last(rows, "x"), "{} %", scale=100) == "30 %"
+    assert smoothness.text_of(smoothness.last(None, "x")) == "not yet measured"
+    assert smoothness.text_of(smoothness.last(rows, "y")) == "not yet measured"
+
+
+def test_a_rate_is_named_and_one_that_is_not_tuned_is_not(tmp_path, monkeypatch):
+    assert smoothness.rate_of("edge_of_stability", "batch@0.2") == "0.2"
+    monkeypatch.setattr("bnkit.places.records", lambda: tmp_path)
+    assert smoothness.rate_of("landscape", "none") == "not yet measured"
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
