@@ -10,8 +10,8 @@ from bnkit import claims, store
 from bnkit.data import load
 from bnkit.experiments.noisy_batch_norm import (
     ARMS,
-    MLP_ARMS,
     BATCH,
+    MLP_ARMS,
     PLAIN,
     NoisyStep,
     drifts,
