@@ -28,12 +28,13 @@ def scatter(runs: pd.DataFrame, *, x_label: str) -> Figure:
         for rate, of_rate in mine.groupby("rate"):
             middle = of_rate.groupby("dose")[["shift", "loss"]].median()
             axes.plot(middle["shift"], middle["loss"], color=COLORS[norm], linewidth=1.0)
-            end = middle.iloc[-1]
+            start = middle.iloc[0]  # there the lines are apart
             axes.annotate(
                 f"{rate:g}",
-                (end["shift"], end["loss"]),
-                xytext=(4, 0),
+                (start["shift"], start["loss"]),
+                xytext=(-10, 0),
                 textcoords="offset points",
+                ha="right",
                 va="center",
                 fontsize=7,
                 color=INK,
@@ -56,7 +57,7 @@ def partial_correlations(parts: Sequence[Any], names: Sequence[str]) -> pd.DataF
         else (short(part.effect), f"{short(part.low)} to {short(part.high)}", part.verdict)
         for name, part in zip(names, parts, strict=True)
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["given the rate", "interval", ""])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["given the rate", "interval", "verdict"])
 
 
 def by_part(losses: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, str]) -> Figure:
