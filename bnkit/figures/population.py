@@ -57,7 +57,9 @@ def partial_correlations(parts: Sequence[Any], names: Sequence[str]) -> pd.DataF
         else (short(part.effect), f"{short(part.low)} to {short(part.high)}", part.verdict)
         for name, part in zip(names, parts, strict=True)
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["given the rate", "interval", "verdict"])
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["given the rate", "interval", "verdict"]
+    )
 
 
 def by_part(losses: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, str]) -> Figure:
