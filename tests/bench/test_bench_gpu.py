@@ -83,6 +83,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(arguments, message, caps
     assert message in lines[0]
 
 
+@pytest.mark.slow
 def test_it_starts_where_there_is_torch_but_no_notebook_stack():
     absent = (
         "jupyter", "jupyter_core", "papermill", "pooch", "plotly", "dask", "distributed",

@@ -27,6 +27,7 @@ def test_the_last_line_counts_the_claims(recorded, capsys):
     assert lines[-1] == "4 claims: 3 supported, 0 refuted, 0 undecided, 1 untested (+1 editorial)"
 
 
+@pytest.mark.slow
 def test_the_count_of_the_book_adds_up(capsys):
     lines = claims(capsys).splitlines()
     total, *judged, editorial = map(int, COUNT.fullmatch(lines[-1]).groups())
