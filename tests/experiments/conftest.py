@@ -1,4 +1,4 @@
-"""An experiment's tests train small nets, and there are many: `make check` keeps the quick kinds."""
+"""Tests of experiments train small nets, and there are many: `make check` has the quick ones."""
 
 from pathlib import Path
 
