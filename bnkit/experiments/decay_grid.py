@@ -12,8 +12,8 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from bnkit.data import Dataset, load
-from bnkit.experiments.nonlinearities import Final, replicated, to_the_end
-from bnkit.experiments.weight_decay_grid import choices, pick
+from bnkit.experiments.nonlinearities import Final, to_the_end
+from bnkit.experiments.weight_decay_grid import over_grid
 from bnkit.models import StackedMLP
 from bnkit.rows import Row
 
@@ -54,18 +54,15 @@ def run(spec: DecayGrid, seeds: Sequence[int], progress: str | None = None) -> l
         "best_decay_steps".
     """
     data = load(spec.data_set)
-    cells = {
-        (length, rate): replicated(
-            partial(_trained, spec, data, length, rate, progress), seeds, spec.num_replicates
-        )
-        for length in spec.lengths
-        for rate in spec.rates
-    }
-    return [
-        row
-        for seed in seeds
-        for row in choices(seed, spec.num_steps, "best_decay_steps", pick(cells, seed))
-    ]
+    return over_grid(
+        "best_decay_steps",
+        spec.lengths,
+        spec.rates,
+        lambda length, rate, some: _trained(spec, data, length, rate, progress, some),
+        seeds,
+        num_replicates=spec.num_replicates,
+        num_steps=spec.num_steps,
+    )
 
 
 def _trained(

@@ -6,7 +6,7 @@ skips are said to need BN least; and batches from 8 to 512 with BN and with grou
 which sees no batch, at an equal number of examples. The loss surface is `landscape`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from bnkit.data import Dataset, load
 from bnkit.data.dataset import Split
 from bnkit.experiments import Tuned
+from bnkit.experiments.landscape import unstacked
 from bnkit.models import VGG, GraphedStep, ResNet
 from bnkit.models.channel_noise import ChannelNoise
 from bnkit.models.vgg import STAGES
 from bnkit.probes import ActivationDrift, Evaluation
 from bnkit.rows import Row
-from bnkit.train import Batch, Probe, Schedule, at, cross_entropy, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, cross_entropy, growing, stacked_batches, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def _trained(spec: FullScale, seed: int, progress: str | None) -> list[Row]:
         model = net(spec, seed, data)
         return train(
             model,
-            _unstacked(batches),
+            unstacked(batches),
             seeds=[seed],
             rate=spec.rate,
             num_steps=spec.num_steps,
@@ -142,12 +143,6 @@ def net(spec: FullScale, seed: int, data: Dataset) -> nn.Module:
 def _images(spec: FullScale, split: Split) -> Tensor:
     x = torch.tensor(split.x, device=spec.device)
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _unstacked(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The batches of one seed, (1, N, ...), for a network that knows of no stack."""
-    for inputs, targets in batches:
-        yield inputs[0].contiguous(memory_format=torch.channels_last), targets[0]
 
 
 def _looks(spec: FullScale, data: Dataset) -> list[tuple[Schedule, Probe]]:

@@ -211,7 +211,7 @@ def _trained(spec: LossLandscape, seed: int, progress: str | None) -> list[Row]:
     )
     return train(
         model,
-        batches if spec.network == "mlp" else _unstacked(batches),
+        batches if spec.network == "mlp" else unstacked(batches),
         seeds=[seed],
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -261,7 +261,7 @@ def _inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:
     return torch.tensor(images, device=spec.device).contiguous(memory_format=torch.channels_last)
 
 
-def _unstacked(batches: Iterator[Batch]) -> Iterator[Batch]:
+def unstacked(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The batches of one seed, (1, N, ...), for a network that knows of no stack."""
     for inputs, targets in batches:
         yield inputs[0].contiguous(memory_format=torch.channels_last), targets[0]

@@ -9,7 +9,7 @@ The penalty is on the matrices, not on biases, gamma and beta: the loss has λ/2
 `weight_decay`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -59,18 +59,44 @@ def run(spec: WeightDecayGrid, seeds: Sequence[int], progress: str | None = None
         At the last step the rows of `choices`, the levels being penalties; "best_weight_decay".
     """
     data = load(spec.data_set)
+    return over_grid(
+        "best_weight_decay",
+        spec.penalties,
+        spec.rates,
+        lambda penalty, rate, some: _trained(spec, data, penalty, rate, progress, some),
+        seeds,
+        num_replicates=spec.num_replicates,
+        num_steps=spec.num_steps,
+    )
+
+
+def over_grid(
+    best: str,
+    levels: Sequence[float],
+    rates: Sequence[float],
+    trained: Callable[[float, float, Sequence[int]], dict[int, Final]],
+    seeds: Sequence[int],
+    *,
+    num_replicates: int,
+    num_steps: int,
+) -> list[Row]:
+    """Train at every level and rate, and let each seed choose: the rows of `choices`.
+
+    Args:
+        best: what the chosen level is called.
+        levels: of what the grid is about.
+        rates: learning rates.
+        trained: (level, rate, seeds) -> how each seed ended.
+        seeds: of the sample.
+        num_replicates: nets of each seed.
+        num_steps: at which the rows stand.
+    """
     cells = {
-        (penalty, rate): replicated(
-            partial(_trained, spec, data, penalty, rate, progress), seeds, spec.num_replicates
-        )
-        for penalty in spec.penalties
-        for rate in spec.rates
+        (level, rate): replicated(partial(trained, level, rate), seeds, num_replicates)
+        for level in levels
+        for rate in rates
     }
-    return [
-        row
-        for seed in seeds
-        for row in choices(seed, spec.num_steps, "best_weight_decay", pick(cells, seed))
-    ]
+    return [row for seed in seeds for row in choices(seed, num_steps, best, pick(cells, seed))]
 
 
 def _trained(
