@@ -43,7 +43,8 @@ class JacobianSpectrum:
         "_log_condition" ln(s_max / s_min), infinite if the Jacobian is singular; "_max", "_median"
         and "_min" singular values; "_rank" the share that is not zero; "_log_std" the standard
         deviation of the logarithms of those, and "_log_rms" their root mean square, which is the
-        distance from 1.
+        distance from 1. Where all are zero, as behind a layer of dead ReLUs, "_log_std" is 0 and
+        "_log_rms" infinite.
         """
         names = (self.source, self.target)
         with (
@@ -85,12 +86,13 @@ def spectrum_summary(matrices: np.ndarray) -> dict[str, np.ndarray]:
     diverged = np.isnan(s[..., 0])
     nonzero = is_nonzero(s, matrices.shape[-2:]) | diverged[..., np.newaxis]
     logs = np.log(s, out=np.full_like(s, -np.inf), where=nonzero)
+    dead = ~nonzero[..., 0]
     with np.errstate(invalid="ignore"):  # a matrix of zeros
-        log_condition = np.where(nonzero[..., 0], logs[..., 0] - logs[..., -1], np.inf)
-        count = nonzero.sum(axis=-1, keepdims=True)
-        mean = np.where(nonzero, logs, 0.0).sum(axis=-1, keepdims=True) / count
-        deviations = np.where(nonzero, logs - mean, 0.0)
-        variance = (deviations**2).sum(axis=-1) / count[..., 0]
+        log_condition = np.where(dead, np.inf, logs[..., 0] - logs[..., -1])
+    count = np.maximum(nonzero.sum(axis=-1, keepdims=True), 1)
+    mean = np.where(nonzero, logs, 0.0).sum(axis=-1, keepdims=True) / count
+    deviations = np.where(nonzero, logs - mean, 0.0)
+    variance = (deviations**2).sum(axis=-1) / count[..., 0]
     return {
         "log_condition": log_condition,
         "max": s[..., 0],
@@ -98,5 +100,5 @@ def spectrum_summary(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "min": s[..., -1],
         "rank": np.where(diverged, np.nan, nonzero.mean(axis=-1)),
         "log_std": np.sqrt(variance),
-        "log_rms": np.sqrt(variance + mean[..., 0] ** 2),
+        "log_rms": np.where(dead, np.inf, np.sqrt(variance + mean[..., 0] ** 2)),
     }
