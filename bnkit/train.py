@@ -5,13 +5,13 @@ A seed whose loss is no longer finite has diverged: that is a result, stored wit
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bnkit.progress import progress_bar
 from bnkit.rows import Row, StepEvent
 
 Schedule = Callable[[int], bool]
@@ -96,7 +96,7 @@ def train(
     rows: list[Row] = []
     diverged: set[int] = set()
     unchecked: list[Tensor] = []  # losses since the last look: a look at each step costs time
-    bar = _progress_bar(progress, num_steps)
+    bar = progress_bar(num_steps, "step", desc=progress, mininterval=0.5, disable=progress is None)
     for now, (inputs, targets) in enumerate(batches):
         current = rate * (rate_at(now) if rate_at else 1.0)
         event = StepEvent(now, model, tuple(seeds), inputs, targets, current)
@@ -173,9 +173,3 @@ def growing(first: int, last: int, *, interval: int, growth: float) -> list[int]
         wanted = max(steps[-1] + interval, steps[-1] * growth)
         steps.append(min(last, int(np.ceil(wanted / interval) * interval)))
     return steps
-
-
-def _progress_bar(title: str | None, total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=title, unit="step", mininterval=0.5, disable=title is None)

@@ -12,6 +12,7 @@ from bnkit.book.folders import Folders
 from bnkit.book.manifest import Execution, Manifest
 from bnkit.book.stage import stage
 from bnkit.errors import InputError
+from bnkit.progress import progress_bar
 
 Say = Callable[[str], None]
 
@@ -95,8 +96,6 @@ def _execute(
     say: Say,
 ) -> list[str]:
     """Run the chapters whose key is new, the longest first; the names of those that failed."""
-    from tqdm import tqdm
-
     pool.end_all_in(folders.work)  # what a killed build has left behind
     shutil.rmtree(folders.work, ignore_errors=True)
     around = keys.surroundings(folders.home)
@@ -126,7 +125,7 @@ def _execute(
     failed = []
     with (
         closing(pool.run([jobs[name] for name in stale], num_workers)) as results,
-        tqdm(total=len(stale), unit="chapter", disable=None) as bar,
+        progress_bar(len(stale), "chapter") as bar,
     ):
         for job, outcome in results:
             if outcome.error:

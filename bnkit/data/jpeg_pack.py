@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from bnkit.data.archive import read_arrays
 from bnkit.data.cifar10 import split_official
@@ -19,6 +18,7 @@ from bnkit.data.dataset import Dataset, Raw, arrays_sha256
 from bnkit.data.integrity import check
 from bnkit.data.registry import File
 from bnkit.errors import DataError
+from bnkit.progress import progress_bar
 
 NOTE = "not re-derivable without the pack"
 DECODED = "decoded.npz"  # beside the pack, made from it, safe to delete
@@ -57,10 +57,11 @@ def decode_stream(stream: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         raise DataError("decoding cifar10-jpeg75 needs Pillow: `pip install pillow`") from None
     images = np.empty((len(sizes), 3, 32, 32), np.uint8)
     jpegs = np.split(stream, np.cumsum(sizes, dtype=np.int64)[:-1])
-    progress = tqdm(jpegs, "decoding", unit="image", disable=None)  # only on a terminal
-    for image, jpeg in zip(images, progress, strict=True):
-        rgb = np.asarray(Image.open(io.BytesIO(jpeg.tobytes())).convert("RGB"))
-        image[:] = rgb.transpose(2, 0, 1)
+    with progress_bar(len(sizes), "image", desc="decoding") as bar:
+        for image, jpeg in zip(images, jpegs, strict=True):
+            rgb = np.asarray(Image.open(io.BytesIO(jpeg.tobytes())).convert("RGB"))
+            image[:] = rgb.transpose(2, 0, 1)
+            bar.update()
     return images
 
 

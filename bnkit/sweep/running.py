@@ -7,7 +7,6 @@ because what it died of, such as too little memory, would happen again.
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from bnkit import experiments, places, store
 from bnkit.errors import InputError
+from bnkit.progress import progress_bar
 from bnkit.sweep.origin import data_sha256, rules_served
 from bnkit.sweep.tasks import Done, Task, num_cores, perform_in_time, plan
 
@@ -100,12 +100,10 @@ def _finished(
     quiet: bool,
 ) -> Iterator[Done]:
     """The tasks' results in the order in which they finish, with a progress bar of seeds."""
-    from tqdm import tqdm
-
     if not tasks:
         return
     total = sum(len(task.seeds) for task in tasks)
-    with tqdm(total=total, unit="seed", disable=quiet, file=sys.stderr) as bar:
+    with progress_bar(total, "seed", disable=quiet) as bar:
         on_time = partial(perform_in_time, deadline=deadline)
         where = (
             _on_cluster(tasks, on_time, scheduler) if scheduler else _here(tasks, on_time, workers)

@@ -87,8 +87,8 @@ def test_what_cannot_be_measured_is_refused_in_one_line(arguments, message, caps
 def test_it_starts_where_there_is_torch_but_no_notebook_stack():
     absent = (
         "jupyter", "jupyter_core", "papermill", "pooch", "plotly", "dask", "distributed",
-        "filelock", "psutil", "yaml", "nbformat", "nbclient", "ipykernel", "IPython", "myst_nb",
-        "jupyterquiz", "PIL",
+        "tqdm", "psutil", "yaml", "nbformat", "nbclient", "ipykernel", "IPython", "myst_nb",
+        "jupyterquiz",
     )  # fmt: skip
     code = (
         f"import sys\nfor name in {absent}: sys.modules[name] = None\n"
