@@ -121,7 +121,14 @@ def store_moments(
     if running_mean_ptr is not None:
         var_unbiased = var_biased * (num_values / (num_values - 1.0))
         _move(running_mean_ptr + channels, center + offset, running_rate, exists)
-        _move(running_var_ptr + channels, var_unbiased, running_rate, exists)
+        # A variance that the buffer cannot hold becomes the largest finite number.
+        largest = 3.4028234663852886e38
+        if running_var_ptr.dtype.element_ty == tl.bfloat16:
+            largest = 3.3895313892515355e38
+        elif running_var_ptr.dtype.element_ty == tl.float16:
+            largest = 65504.0
+        held = tl.minimum(var_unbiased, largest, propagate_nan=tl.PropagateNan.ALL)
+        _move(running_var_ptr + channels, held, running_rate, exists)
 
 
 @triton.jit

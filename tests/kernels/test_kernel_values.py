@@ -155,6 +155,24 @@ def test_a_bad_value_stays_in_its_channel(bad, way, monkeypatch):
 # Running statistics and evaluation
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of NumPy, which interprets
+@every_way
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_variance_that_the_buffer_cannot_hold_is_the_largest_finite_one(dtype, way, monkeypatch):
+    divide(monkeypatch, way)
+    mean, var = torch.zeros(3, dtype=dtype), torch.ones(3, dtype=dtype)
+    x = batch((64, 3), mean=0.0, std=1.0)
+    x[:, 1] *= 1e25  # squares beyond float32
+    x[0, 2] = float("nan")
+    kernels.batch_norm(
+        x, running_mean=mean, running_var=var, running_rate=0.5, training=True, eps=EPS
+    )
+    expected = 0.5 + 0.5 * torch.finfo(dtype).max
+    assert var[1].item() == pytest.approx(expected, rel=1e-2)
+    assert var[0].item() == pytest.approx(0.5 + 0.5 * x[:, 0].var().item(), rel=1e-2)
+    assert var[2].isnan()
+
+
 @every_way
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_running_statistics_move_as_those_of_torch(dtype, way, monkeypatch):
