@@ -67,6 +67,19 @@ def changed(*names: str) -> FasterRecipe:
     return replace(BATCH, **{field: v for name in names for field, v in CHANGES[name].items()})
 
 
+def made(spec: FasterRecipe) -> frozenset[str]:
+    """The changes that this arm has made, by their names in `CHANGES`.
+
+    >>> sorted(made(ARMS["batch-x5"].spec))
+    ['x5']
+    """
+    return frozenset(
+        name
+        for name, fields in CHANGES.items()
+        if all(getattr(spec, field) == value for field, value in fields.items())
+    )
+
+
 def half_fraction() -> dict[str, FasterRecipe]:
     """The 16 combinations of an odd number of changes; all five are called "x5-recipe"."""
     found = {}

@@ -19,6 +19,7 @@ from bnkit.experiments.faster_recipe import (
     FasterRecipe,
     changed,
     half_fraction,
+    made,
     run,
 )
 from bnkit.models import StackedMLP
@@ -154,3 +155,12 @@ def test_every_arm_that_the_claim_names_is_there(rows):
 def test_the_keys_are_pinned():
     assert store.spec_key(replace(PLAIN, rate=0.1)) == "4517cbe242da"
     assert len(fields(FasterRecipe)) == 13
+
+
+def test_an_arm_knows_which_changes_it_has_made():
+    assert made(PLAIN) == made(BATCH) == frozenset()
+    assert made(changed("l2", "shuffle")) == {"l2", "shuffle"}
+    assert made(ARMS["batch-x5-recipe"].spec) == set(CHANGES)
+    of_half = [made(spec) for spec in half_fraction().values()]
+    assert len(set(of_half)) == 16
+    assert all(len(combination) % 2 for combination in of_half)
