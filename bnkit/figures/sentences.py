@@ -10,12 +10,10 @@ class Table:
 
     Args:
         sentences: (sentence, what became of it), as `Ledger.sentences` has them.
-        ids: those to show, in their order.
     """
 
-    def __init__(self, sentences: Iterable[tuple[Any, str]], ids: Iterable[str]) -> None:
-        by_id = {sentence.id: (sentence, word) for sentence, word in sentences}
-        self.sentences = [by_id[id] for id in ids]
+    def __init__(self, sentences: Iterable[tuple[Any, str]]) -> None:
+        self.sentences = list(sentences)
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """(id, paraphrase, claims that it rests on, verdict, note) of each, as text."""

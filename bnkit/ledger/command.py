@@ -21,18 +21,18 @@ def add_parser(subparsers) -> None:
 def handle(arguments: argparse.Namespace) -> int:
     """Run the command; the exit code."""
     from bnkit import claims
-    from bnkit.ledger import Ledger, open_ledger
+    from bnkit.ledger import open_ledger, summary
 
     register = claims.load()
     chosen = register.by_chapter(arguments.chapter) if arguments.chapter else register.claims
-    ledger = open_ledger()  # all of it: families are judged together
-    ledger = Ledger(tuple(entry for entry in ledger if entry.claim in chosen), register)
+    ledger = open_ledger()
+    entries = [ledger[claim.id] for claim in chosen]
     if arguments.json:
-        print(json.dumps([_finite(entry.as_json()) for entry in ledger], indent=1))
+        print(json.dumps([_finite(entry.as_json()) for entry in entries], indent=1))
         return 0
-    for entry in ledger:
+    for entry in entries:
         print(_line(entry))
-    print(ledger.summary())
+    print(summary(entries))
     return 0
 
 

@@ -1,7 +1,7 @@
 """The ledger: each claim beside its verdict, each sentence beside what became of it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from bnkit import claims
 from bnkit.claims import Claim, Register, Sentence, sentence_verdict
+from bnkit.errors import InputError
 from bnkit.judging import Verdict, holm, judge, rule_sha256
 from bnkit.ledger.samples import Records, Untested
 
@@ -56,65 +57,95 @@ class Entry:
         }
 
 
-@dataclass(frozen=True)
 class Ledger:
-    """All claims with their verdicts, in the order of the register."""
+    """All claims with their verdicts, in the order of the register.
 
-    entries: tuple[Entry, ...]
-    register: Register
+    A claim is judged when it is first asked for, together with its family (Holm), so that a chapter
+    does not pay for the claims of the others.
+
+    Args:
+        register: the claims.
+        records: what is recorded.
+    """
+
+    def __init__(self, register: Register, records: Records) -> None:
+        self.register, self._records = register, records
+        self._judged: dict[str, Entry] = {}
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self.entries)
+        return (self[claim.id] for claim in self.register.claims)
 
     def __getitem__(self, id: str) -> Entry:
-        """The entry of one claim; InputError for an id that is not there."""
-        claim = self.register.claim(id)
-        return next(entry for entry in self.entries if entry.claim.id == claim.id)
+        """The entry of one claim.
+
+        Raises:
+            InputError: for an id that is not there.
+            RecordError: a record is damaged: nothing is judged by numbers that may be altered.
+        """
+        if id not in self._judged:
+            claim = self.register.claim(id)
+            family = self.register.family(claim.family) if claim.family else (claim,)
+            self._judged |= _judge_together(family, self._records)
+        return self._judged[id]
 
     def counts(self) -> Counter[str]:
         """How many claims have each word."""
-        return Counter(entry.word for entry in self.entries)
+        return Counter(entry.word for entry in self)
 
     def summary(self) -> str:
         """The line that ends `python -m bnkit claims`."""
-        n = self.counts()
-        judged = len(self.entries) - n["editorial"]
-        return (
-            f"{judged} claims: {n['supported']} supported, {n['refuted']} refuted, "
-            f"{n['undecided']} undecided, {n['untested']} untested (+{n['editorial']} editorial)"
-        )
+        return summary(self)
 
-    def sentences(self) -> list[tuple[Sentence, str]]:
-        """Each sentence of the article with what became of it."""
-        words: dict[str, str] = {entry.claim.id: entry.word for entry in self.entries}
-        words |= self.register.rulings()
-        for entry in self.entries:
-            words |= {name: verdict.verdict for name, verdict in entry.controls.items()}
-        return [(s, sentence_verdict(s, words)) for s in self.register.sentences]
+    def sentences(self, ids: Iterable[str] | None = None) -> list[tuple[Sentence, str]]:
+        """Sentences of the article with what became of them; all of them if no ids are given.
+
+        Raises:
+            InputError: there is no such sentence.
+        """
+        by_id = {sentence.id: sentence for sentence in self.register.sentences}
+        wanted = list(by_id if ids is None else ids)
+        if unknown := [id for id in wanted if id not in by_id]:
+            raise InputError(f"no sentence {unknown[0]!r}: choose of {', '.join(by_id)}")
+        chosen = [by_id[id] for id in wanted]
+        return [(s, sentence_verdict(s, self._words(s.rests_on))) for s in chosen]
+
+    def _words(self, names: Iterable[str]) -> dict[str, str]:
+        """What became of each claim or control ("B5.init"); what is not judged is left out."""
+        rulings, words = self.register.rulings(), {}
+        for name in names:
+            entry = self[name.partition(".")[0]]
+            if name in entry.controls:
+                words[name] = entry.controls[name].verdict
+            elif name == entry.claim.id:
+                words[name] = rulings.get(name, entry.word)
+        return words
 
 
 def open_ledger(root: Path | None = None, register: Register | None = None) -> Ledger:
-    """Judge every claim by what is recorded, families together (Holm).
+    """The claims with what is recorded.
 
     Args:
         root: the records' folder.
         register: the claims; those of `data/claims.toml` if absent.
-
-    Raises:
-        RecordError: a record is damaged: nothing is judged by numbers that may be altered.
     """
-    register = register or claims.load()
-    records = Records(root)
-    entries = {claim.id: _judge(claim, records) for claim in register.claims}
-    for family in {claim.family for claim in register.claims if claim.family}:
-        judged = {
-            claim.id: verdict
-            for claim in register.family(family)
-            if (verdict := entries[claim.id].verdict) is not None
-        }
-        for id, verdict in holm(judged).items():
-            entries[id] = replace(entries[id], verdict=verdict)
-    return Ledger(tuple(entries.values()), register)
+    return Ledger(register or claims.load(), Records(root))
+
+
+def summary(entries: Iterable[Entry]) -> str:
+    """How many claims have each verdict, in one line."""
+    n = Counter(entry.word for entry in entries)
+    judged = n.total() - n["editorial"]
+    return (
+        f"{judged} claims: {n['supported']} supported, {n['refuted']} refuted, "
+        f"{n['undecided']} undecided, {n['untested']} untested (+{n['editorial']} editorial)"
+    )
+
+
+def _judge_together(family: Iterable[Claim], records: Records) -> dict[str, Entry]:
+    entries = {claim.id: _judge(claim, records) for claim in family}
+    judged = {id: entry.verdict for id, entry in entries.items() if entry.verdict is not None}
+    adjusted = holm(judged) if any(claim.family for claim in family) else judged
+    return {id: replace(entry, verdict=adjusted.get(id)) for id, entry in entries.items()}
 
 
 def _judge(claim: Claim, records: Records) -> Entry:

@@ -287,10 +287,10 @@ def test_an_arm_at_the_rate_of_another_has_its_color_and_is_dashed():
 # ------------------------------------------------------------------ sentences
 
 
-def test_the_sentences_asked_for_are_shown_in_that_order_with_what_they_rest_on():
+def test_sentences_are_shown_with_what_they_rest_on_and_what_became_of_them():
     one = Sentence(id="L1", says="a < b", rests_on=("F1", "F2"), note="Not quite.")
     two = Sentence(id="L2", says="c", rests_on=("F3",))
-    shown = sentences.Table([(one, "open"), (two, "stands")], ["L2", "L1"])
+    shown = sentences.Table([(two, "stands"), (one, "open")])
     assert shown.rows() == [
         ("L2", "c", "F3", "stands", ""),
         ("L1", "a < b", "F1, F2", "open", "Not quite."),
@@ -299,8 +299,3 @@ def test_the_sentences_asked_for_are_shown_in_that_order_with_what_they_rest_on(
     assert "<td>a &lt; b</td>" in html
     assert html.index("L2") < html.index("L1")
     assert repr(shown).splitlines()[0] == "L2 | c | F3 | stands | "
-
-
-def test_a_sentence_that_is_not_there_is_an_error():
-    with pytest.raises(KeyError, match="L9"):
-        sentences.Table([], ["L9"])

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bnkit import claims, store, sweep
+from bnkit.errors import InputError
 from bnkit.judging import judge
-from bnkit.ledger import Records, open_ledger
+from bnkit.ledger import Records, entries, open_ledger
 
 SEEDS = range(8)
 
@@ -172,6 +173,28 @@ def test_a_sentence_follows_the_claims_and_controls_that_it_rests_on(recorded, t
     assert sentences(open_ledger()) == ["overstated"]
 
 
+def test_sentences_come_in_the_order_asked_for(recorded, toy):
+    ledger = open_ledger()
+    (first,) = ledger.register.sentences
+    assert [s.id for s, _ in ledger.sentences([first.id, first.id])] == [first.id] * 2
+    with pytest.raises(InputError, match="no sentence 'L9': choose of L1"):
+        ledger.sentences(["L9"])
+
+
+def test_a_claim_is_judged_with_its_family_and_without_the_others(recorded, toy, monkeypatch):
+    judged = []
+    judge = entries.judge
+    monkeypatch.setattr(entries, "judge", lambda *a: judged.append(a[0]) or judge(*a))
+    ledger = open_ledger()
+    assert not judged
+    family = ledger.register.claim("T2").family
+    of_family = [rule for c in ledger.register.family(family) for rule in c.rules.values()]
+    assert ledger["T2"].word == "supported"
+    assert judged == of_family
+    assert ledger["T2"] is ledger["T2"]
+    assert judged == of_family  # once
+
+
 def test_one_seed_is_no_sample_and_breaks_nothing(keep_only):
     # what a sweep leaves that was killed early
     for arm in ("none", "batch", "none@0.1"):
@@ -193,13 +216,13 @@ def test_an_altered_record_stops_the_ledger(recorded, toy):
     path = store.folder("toy", toy.ARMS["none@0.1"]) / "seed-001.csv"
     path.write_text(path.read_text().replace("0.8", "0.9"))
     with pytest.raises(store.RecordError, match="altered or cut"):
-        open_ledger()
+        words(open_ledger())
 
 
 def test_a_deleted_seed_is_not_overlooked(recorded, toy):
     (store.folder("toy", toy.ARMS["none@0.1"]) / "seed-001.csv").unlink()
     with pytest.raises(store.RecordError, match="cannot be read"):
-        open_ledger()
+        words(open_ledger())
 
 
 def test_an_entry_as_json_has_the_agreed_fields(recorded, toy):
