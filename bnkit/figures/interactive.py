@@ -7,7 +7,7 @@ own MIME type.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,6 +17,7 @@ from plotly.utils import PlotlyJSONEncoder
 from bnkit.figures.style import FAINT, GRID, INK
 
 MIME = "application/vnd.plotly.v1+json"
+_NARROW = 560  # pixels, below which two panels side by side are too small to read
 
 
 class Interactive:
@@ -27,14 +28,25 @@ class Interactive:
         alt: what a reader who cannot see it should know, one or two sentences.
         name: an id that is unique on its page, lower-case with hyphens.
         height: in pixels.
+        narrow: what of the layout is different on a phone, in plotly's dotted form, with a
+            "height" of its own: panels that stand side by side go one above the other.
     """
 
-    def __init__(self, figure: go.Figure, *, alt: str, name: str, height: int = 420) -> None:
+    def __init__(
+        self,
+        figure: go.Figure,
+        *,
+        alt: str,
+        name: str,
+        height: int = 420,
+        narrow: Mapping[str, Any] | None = None,
+    ) -> None:
         if not alt.strip():
             raise ValueError(f"figure {name!r} needs alt text: say what it shows in a sentence")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise ValueError(f"figure name {name!r}: lower-case letters, digits and hyphens only")
         self.figure, self.alt, self.name, self.height = figure, alt, name, height
+        self.narrow = dict(narrow or {})
         figure.update_layout(**_layout(height))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -50,8 +62,18 @@ class Interactive:
             f"var s={data};"
             f"Plotly.newPlot('{self.name}',s.data,s.layout,"
             f"{{responsive:true,displayModeBar:false}})"
-            f".then(function(p){{Plotly.addFrames(p,s.frames||[])}})"
+            f".then(function(p){{Plotly.addFrames(p,s.frames||[]);{self._relayout()}}})"
             f"}});</script>"
+        )
+
+    def _relayout(self) -> str:
+        """JavaScript that changes the plot `p` where it is narrow."""
+        if not self.narrow:
+            return ""
+        changes = json.dumps(self.narrow, separators=(",", ":")).replace("<", "\\u003c")
+        return (
+            f"if(p.clientWidth<{_NARROW}){{var n={changes};"
+            "if(n.height)p.style.height=n.height+'px';Plotly.relayout(p,n)}"
         )
 
 

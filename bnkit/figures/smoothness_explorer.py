@@ -13,6 +13,17 @@ from bnkit.figures.style import COLORS, GRID, INK, LABELS
 Array = NDArray[np.float64]
 
 
+_ONE_ABOVE_THE_OTHER = {
+    "height": 860,
+    "xaxis.domain": [0, 1],
+    "xaxis.title.text": "",
+    "yaxis.domain": [0.54, 1],
+    "xaxis2.domain": [0, 1],
+    "yaxis2.domain": [0, 0.46],
+    "yaxis2.title.text": "second direction",
+}
+
+
 class Map(NamedTuple):
     """One net on the plane of its path."""
 
@@ -65,7 +76,14 @@ def explorer(
     figure.update_layout(
         xaxis={"domain": [0, 0.47], "constrain": "domain"},
         yaxis={"scaleanchor": "x", "constrain": "domain"},
-        xaxis2={"domain": [0.53, 1], "range": ends[0], "title": "first direction", **axis},
+        xaxis2={
+            "anchor": "y2",
+            "constrain": "domain",
+            "domain": [0.53, 1],
+            "range": ends[0],
+            "title": "first direction",
+            **axis,
+        },
         yaxis2={
             "anchor": "x2",
             "range": ends[1],
@@ -85,7 +103,7 @@ def explorer(
             },
         },
     )
-    return Interactive(figure, alt=alt, name=name, height=480)
+    return Interactive(figure, alt=alt, name=name, height=480, narrow=_ONE_ABOVE_THE_OTHER)
 
 
 def _panel(arm: str, found: Map, step: int, exponents: Array, number: int) -> list[object]:

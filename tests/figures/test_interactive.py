@@ -114,3 +114,13 @@ def test_positions_with_unequal_numbers_of_curves_are_refused(steps):
 def test_numbers_of_numpy_are_drawn_as_they_are():
     figure = slider([("1", [go.Scatter(x=np.arange(3), y=np.ones(3))])], label="a = ", **LABELS)
     assert data_of(shown(figure)["text/html"])["frames"][0]["name"] == "1"
+
+
+def test_a_narrow_page_gets_another_layout():
+    narrow = {"height": 800, "xaxis.domain": [0, 1], "title.text": "</script>"}
+    figure = Interactive(go.Figure(), alt="A line.", name="a-line", narrow=narrow)
+    html = figure._repr_mimebundle_()["text/html"]
+    changes = re.search(r"if\(p\.clientWidth<560\)\{var n=(.*?);if\(n\.height\)", html)[1]
+    assert json.loads(changes) == narrow
+    assert html.count("</script>") == 1
+    assert "clientWidth" not in shown(go.Figure())["text/html"]
