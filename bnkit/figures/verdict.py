@@ -23,7 +23,14 @@ class Card:
         claim, verdict = self.entry.claim, self.entry.verdict
         effect, n = numbers(self.entry)
         found = [(f"{effect}, n = {n}; {verdict.what}" if verdict else self.entry.why)]
-        found += [_part(part) for part in (verdict.parts if verdict else ())]
+        if verdict:
+            found += [_part(part) for part in verdict.parts]
+            found += [f"premise, {_part(premise)}" for premise in verdict.given]
+            found += [
+                f"{arm}: {count} of {verdict.n} did not arrive"
+                for arm, count in verdict.not_reached
+                if count
+            ]
         return [
             ("Claim", claim.claim),
             ("Predicted", f"{claim.expected}. {claim.because}"),

@@ -12,10 +12,10 @@ def entry(found):
     )  # fmt: skip
 
 
-def judged(parts=()):
+def judged(parts=(), given=(), not_reached=()):
     return SimpleNamespace(
         unit="ratio", effect=1.1, low=1.04, high=1.28, n=10, what="steps: a against b",
-        verdict="refuted", parts=parts,
+        verdict="refuted", parts=parts, given=given, not_reached=not_reached,
     )  # fmt: skip
 
 
@@ -31,6 +31,15 @@ def test_the_parts_of_a_finding_have_a_line_each():
     assert [text for label, text in lines if not label] == [
         "steps: a against b: 1.1 [1.04, 1.28], refuted"
     ] * 2
+
+
+def test_premises_and_runs_that_never_arrived_are_not_left_out():
+    found = judged(given=[judged()], not_reached=(("none", 3),))
+    lines = verdict.Card(entry(found), {}).lines()
+    assert [text for label, text in lines if not label] == [
+        "premise, steps: a against b: 1.1 [1.04, 1.28], refuted",
+        "none: 3 of 10 did not arrive",
+    ]
 
 
 def test_an_untested_claim_says_what_is_missing():
