@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "bnkit"
 
 RANKS = {
-    "errors": 0, "places": 0, "rows": 0, "reference": 0, "progress": 0, "judging": 0, "kernels": 0,
+    "errors": 0, "places": 0, "rows": 0, "reference": 0, "progress": 0, "processes": 0,
+    "judging": 0, "kernels": 0,
     "claims": 1, "layers": 1,
     "data": 2, "models": 2, "train": 2, "probes": 2,
     "experiments": 3,

@@ -43,7 +43,7 @@ class LayerJacobians:
     batch_size: int = 60  # examples per step, also the set that BN averages over
     num_steps: int = 1_500
 
-    version: ClassVar[int] = 2  # bump when run() starts to compute something else
+    version: ClassVar[int] = 3  # bump when run() starts to compute something else
 
 
 _PLAIN = LayerJacobians(norm="none", activation="relu", rate=1.0)
@@ -144,6 +144,8 @@ def distances(spec: LayerJacobians, seed: int, rows: Sequence[Row]) -> list[Row]
     curve = []
     for step in [*spec.looks, spec.num_steps]:
         of_pairs = [value[step, f"jacobian-{layer}_log_rms"] for layer in pairs(spec)]
-        curve.append(Row(seed, step, "log_distance", float(np.mean(of_pairs)), "1"))
+        mean = float(np.mean(of_pairs))
+        farthest = np.inf if np.isnan(mean) else mean  # a diverged run counts as the worst
+        curve.append(Row(seed, step, "log_distance", farthest, "1"))
     ends = {"log_distance_init": curve[0], "log_distance_trained": curve[-1]}
     return curve + [Row(seed, spec.num_steps, n, row.value, "1") for n, row in ends.items()]

@@ -106,6 +106,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         """Y with the shape, dtype and memory layout of the input (N, C, *spatial)."""
         self._check_input_dim(input)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
+        if by_batch:
+            self._check_number(functional.num_values(input), input)
         self._check_values(input, by_batch)
         if self.backend == "triton" and self._fits_kernels(input, by_batch):
             return self._all_by_kernels(input, by_batch)
@@ -169,13 +171,15 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
 
+    def _check_number(self, num_values: int, x: Tensor) -> None:
+        if num_values == 1:
+            raise ValueError(
+                "Expected more than 1 value per channel when training, got input size "
+                f"{tuple(x.shape)}: drop the last batch, or call eval()"
+            )
+
     def _check_values(self, x: Tensor, by_batch: bool) -> None:
         shape = tuple(x.shape)
-        if by_batch and functional.num_values(x) == 1:
-            raise ValueError(
-                f"Expected more than 1 value per channel when training, got input size {shape}: "
-                "drop the last batch, or call eval()"
-            )
         if not (self.eps > 0 if by_batch else self.eps >= 0):
             allowed = "positive during training" if by_batch else "non-negative"
             raise ValueError(f"batch_norm eps must be {allowed}, but got {self.eps}")

@@ -1,5 +1,6 @@
 """Jacobians from layer to layer, on digits."""
 
+import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -9,8 +10,16 @@ import torch
 from bnkit import claims, store
 from bnkit.data import load
 from bnkit.experiments import Tuned
-from bnkit.experiments.layer_jacobians import ARMS, LayerJacobians, for_tuning, run
+from bnkit.experiments.layer_jacobians import (
+    ARMS,
+    LayerJacobians,
+    distances,
+    for_tuning,
+    pairs,
+    run,
+)
 from bnkit.models import StackedMLP
+from bnkit.rows import Row
 from bnkit.train import stacked_batches
 
 SHORT = {
@@ -118,5 +127,17 @@ def test_the_arms_differ_in_normalizer_nonlinearity_and_weights():
 
 
 def test_the_keys_are_pinned():
-    assert store.spec_key(replace(ARMS["batch-relu"].spec, rate=0.1)) == "51c24778605b"
+    assert store.spec_key(replace(ARMS["batch-relu"].spec, rate=0.1)) == "99b8b6e25005"
     assert len(fields(LayerJacobians)) == 10
+
+
+def test_a_diverged_run_is_as_far_from_an_isometry_as_can_be():
+    spec = small("none-relu")
+    rows = [
+        Row(3, step, f"jacobian-{pair}_log_rms", math.nan if step else 0.5, "1")
+        for step in (*spec.looks, spec.num_steps)
+        for pair in pairs(spec)
+    ]
+    ends = {row.name: row.value for row in distances(spec, 3, rows)}
+    assert ends["log_distance_init"] == 0.5
+    assert ends["log_distance_trained"] == math.inf

@@ -139,3 +139,13 @@ def test_each_metric_has_an_interval_of_its_own():
 def test_of_a_time_the_order_of_magnitude_must_agree(rule, again, agrees):
     stored, new = (Row(0, 1, "seconds", value, "s") for value in (2.0, again))
     assert (compare([stored], [new], rule, [stored]) == []) == agrees
+
+
+# ---- what the system called a process
+
+
+@pytest.mark.parametrize("rule", ["equal", "close", "interval"])
+def test_the_id_of_a_process_has_to_be_there_and_may_be_any(rule):
+    stored, new = (Row(0, 0, "process_id_0", value, "process id") for value in (11629.0, 42.0))
+    assert compare([stored], [new], rule, [stored]) == []
+    assert len(compare([stored], [], rule, [stored])) == 1
