@@ -1,7 +1,7 @@
 """What do small batches cost with batch normalization, and is it the statistics of evaluation?
 
 Wu & He (2018): with few examples in a batch BN loses accuracy, and group normalization, which never
-asks the batch, does not. Wu & Johnson (2021): most of BN's trouble in evaluation is that moving
+asks the batch, does not; layer normalization, with one group, stands beside it. Wu & Johnson (2021): most of BN's trouble in evaluation is that moving
 averages are not the statistics that the net should have. So the BN nets are evaluated with several:
 moving averages of several rates, averages over the batches of one more pass, and those of the
 whole training set taken together, weights as they are. Training sees as many examples at every
@@ -40,7 +40,7 @@ class SmallBatches:
     """One arm of the comparison."""
 
     # Scientific: what the chapter compares.
-    norm: Literal["none", "batch", "group"]
+    norm: Literal["none", "batch", "group", "layer"]
     batch_size: int  # examples per step, also the set that BN averages over
     # Nuisance: tuned for each arm on its own before the arms are compared.
     rate: float = 1.0
@@ -60,12 +60,13 @@ class SmallBatches:
         return self.num_examples // self.batch_size
 
 
-NORMS: tuple[Literal["batch", "group"], ...] = ("batch", "group")
+SIZES = (2, 4, 8, 32, 128, 512)
+NORMS: tuple[Literal["batch", "group", "layer"], ...] = ("batch", "group", "layer")
 ARMS = {
     **{
         f"{norm}-{size}": Tuned(SmallBatches(norm=norm, batch_size=size))
         for norm in NORMS
-        for size in (2, 4, 8, 32, 128)
+        for size in SIZES
     },
     "none-2": Tuned(SmallBatches(norm="none", batch_size=2)),
     "none-32": Tuned(SmallBatches(norm="none", batch_size=32)),

@@ -65,7 +65,7 @@ def by_size(runs: Runs, published: tuple[str, int, float]) -> Figure:
         published: label, batch size and points of the diamond at the right.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=WIDE)
-    for norm in ("batch", "group", "none"):
+    for norm in ("batch", "group", "layer", "none"):
         _draw(left, sizes_of(runs, norm), COLORS[norm], LABELS[norm])
     batch, group = sizes_of(runs, "batch"), sizes_of(runs, "group")
     gaps = {m: (group[m] - batch[m]).dropna() for m in batch if m in group}
@@ -79,7 +79,7 @@ def by_size(runs: Runs, published: tuple[str, int, float]) -> Figure:
     left.set(xlabel="batch size m", ylabel="test accuracy (%)")
     right.set(xlabel="batch size m", ylabel="GroupNorm less BN (points)")
     right.legend(fontsize=8)
-    _on_sizes((left, right), [2, 4, 8, 32, 128])
+    _on_sizes((left, right), [2, 4, 8, 32, 128, 512])
     left.legend(fontsize=8) if left.lines else _say(left)
     if not gaps:
         _say(right)
@@ -111,7 +111,7 @@ def by_statistics(runs: Runs) -> Figure:
     left.set(xlabel="batch size m in training", ylabel="test accuracy (%)")
     right.set(xlabel="batch size m in training", ylabel="excess error (points)")
     right.grid(visible=False, axis="x")
-    _on_sizes((left,), [2, 4, 8, 32, 128])
+    _on_sizes((left,), [2, 4, 8, 32, 128, 512])
     if excess.empty:
         _say(left)
         _say(right)

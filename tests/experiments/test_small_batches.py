@@ -115,7 +115,7 @@ def test_training_sees_as_many_examples_at_every_size():
     }
 
 
-@pytest.mark.parametrize("norm", ["none", "batch", "group"])
+@pytest.mark.parametrize("norm", ["none", "batch", "group", "layer"])
 def test_a_seed_alone_gives_the_rows_that_it_has_in_a_stack(norm):
     spec = replace(SPEC, norm=norm, num_examples=96)
     together = run(spec, SEEDS)
