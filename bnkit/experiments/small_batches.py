@@ -1,11 +1,11 @@
 """What do small batches cost with batch normalization, and is it the statistics of evaluation?
 
 Wu & He (2018): with few examples in a batch BN loses accuracy, and group normalization, which never
-asks the batch, does not; layer normalization, with one group, stands beside it. Wu & Johnson (2021): most of BN's trouble in evaluation is that moving
-averages are not the statistics that the net should have. So the BN nets are evaluated with several:
-moving averages of several rates, averages over the batches of one more pass, and those of the
-whole training set taken together, weights as they are. Training sees as many examples at every
-batch size.
+asks the batch, does not; layer normalization, one group an example, stands beside it. Wu & Johnson
+(2021): most of BN's trouble in evaluation is that moving averages are not the statistics that the
+net should have. So the BN nets are evaluated with several: moving averages of several rates,
+averages over the batches of one more pass, and those of the whole training set taken together,
+weights as they are. Training sees as many examples at every batch size.
 """
 
 from collections.abc import Sequence

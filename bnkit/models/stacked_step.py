@@ -22,6 +22,7 @@ from bnkit.models.stacked_mlp import (
     GROUP,
     StackedBatchNorm,
     StackedGroupNorm,
+    StackedLayerNorm,
     StackedLinear,
     StackedMLP,
 )
@@ -43,15 +44,15 @@ class StackedStep:
     """The step, for `bnkit.train.train(step=...)`.
 
     Args:
-        model: BN, group normalization or none; dropout or none; float32 or float64 on the CPU.
-            ValueError for another normalizer or a nonlinearity that has no part here.
+        model: BN, group or layer normalization or none; dropout or none; float32 or float64 on
+            the CPU. ValueError for another normalizer or a nonlinearity that has no part here.
     """
 
     def __init__(self, model: StackedMLP) -> None:
-        if model.norm not in ("none", "batch", "group"):
+        if model.norm not in ("none", "batch", "group", "layer"):
             raise ValueError(
-                f"norm {model.norm!r} has no written-out step: choose none, batch or group, or "
-                "train without `step`"
+                f"norm {model.norm!r} has no written-out step: choose none, batch, group or "
+                "layer, or train without `step`"
             )
         self._norms = [norm for norm in model.norms if isinstance(norm, StackedBatchNorm)]
         self._parts: list[Part] = []
@@ -80,7 +81,7 @@ class StackedStep:
 
     @staticmethod
     def _normalization(norm: nn.Module) -> list[Part]:
-        if isinstance(norm, StackedGroupNorm):
+        if isinstance(norm, StackedLayerNorm):
             return [_GroupNorm(norm)]
         return [_BatchNorm(norm)] if isinstance(norm, StackedBatchNorm) else []
 
@@ -195,13 +196,14 @@ class _BatchNorm:
 
 
 class _GroupNorm:
-    """Wu & He (2018), statistics of each example over groups of features."""
+    """Wu & He (2018), statistics of each example over groups of features, or all in one group."""
 
-    def __init__(self, module: StackedGroupNorm) -> None:
+    def __init__(self, module: StackedLayerNorm) -> None:
         self._module = module
+        self._size = GROUP if isinstance(module, StackedGroupNorm) else -1  # features; -1: all
 
     def forward(self, x: Array) -> Array:
-        groups = _groups(x)
+        groups = self._groups(x)
         centered = groups - groups.mean(axis=2, keepdims=True)
         var_biased = np.square(centered).mean(axis=2, keepdims=True)
         self._inverse = 1 / np.sqrt(var_biased + x.dtype.type(self._module.eps))
@@ -217,10 +219,15 @@ class _GroupNorm:
             dy = dy * gamma
             gamma -= rate * dgamma
             beta -= rate * dbeta
-        d, x_hat = _groups(dy), _groups(self._x_hat)
+        d, x_hat = self._groups(dy), self._groups(self._x_hat)
         along = (d * x_hat).mean(axis=2, keepdims=True)
         dx = self._inverse * (d - d.mean(axis=2, keepdims=True) - x_hat * along)
         return dx.reshape(dy.shape)
+
+    def _groups(self, x: Array) -> Array:
+        """(K, C, N) -> (K, groups, features, N)."""
+        size = x.shape[1] if self._size < 0 else self._size
+        return x.reshape(len(x), -1, size, x.shape[2])
 
 
 class _Dropout:
@@ -330,11 +337,6 @@ class _PRelu:
 def _memory(tensor: Tensor) -> Array:
     """The tensor's own memory: what is written there is written into the module."""
     return tensor.detach().numpy()
-
-
-def _groups(x: Array) -> Array:
-    """(K, C, N) -> (K, groups, features, N)."""
-    return x.reshape(len(x), -1, GROUP, x.shape[2])
 
 
 def _sums(x: Array) -> Array:

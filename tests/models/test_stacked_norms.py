@@ -122,7 +122,7 @@ def test_layers_are_found_with_their_normalizers():
 
 
 def test_the_written_out_step_refuses_what_it_does_not_know():
-    for norm in NORMS:
+    for norm in set(NORMS) - {"layer"}:
         model = StackedMLP(SIZES, SEEDS, norm=norm, activation="relu")
         with pytest.raises(ValueError, match=f"norm '{norm}' has no written-out step"):
             StackedStep(model)

@@ -110,12 +110,13 @@ def test_the_slopes_of_prelu_by_pencil():
 
 @pytest.mark.parametrize("placement", ["before", "after"])
 @pytest.mark.parametrize("affine", [True, False])
-def test_group_normalization_too_ends_where_automatic_differentiation_ends(affine, placement):
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_group_and_layer_norm_too_end_where_automatic_differentiation_ends(norm, affine, placement):
     def ended(seeds, by_hand, dtype):
         model = StackedMLP(
             (13, 20, 10, 3),
             seeds,
-            norm="group",
+            norm=norm,
             activation="tanh",
             affine=affine,
             placement=placement,
