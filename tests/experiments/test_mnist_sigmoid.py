@@ -101,11 +101,11 @@ def test_the_keys_are_pinned():
 
 
 @pytest.mark.parametrize(
-    ("field", "words"), [("norm", "norm 'layer'"), ("placement", "placement 'layer'")]
+    ("field", "words"), [("norm", "norm 'l1'"), ("placement", "placement 'l1'")]
 )
 def test_a_wrong_value_is_refused_before_training(field, words):
     with pytest.raises(ValueError, match=words):
-        run(replace(PLAIN, **SHORT, **{field: "layer"}), [0])
+        run(replace(PLAIN, **SHORT, **{field: "l1"}), [0])
 
 
 def test_a_wrong_field_is_named():
