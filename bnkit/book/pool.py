@@ -51,19 +51,30 @@ def run(jobs: Sequence[Job], num_workers: int) -> Iterator[tuple[Job, Outcome]]:
 
 
 def end_all_in(folder: Path) -> None:
-    """Kill the processes of this user that run in `folder`, except this one.
+    """Kill the processes of this user that run in `folder`, except this one, until none is left.
 
-    That is how a kernel is found whose worker is dead: both run in the chapter's work folder.
+    That is how a kernel is found whose worker is dead: both run in the chapter's work folder. One
+    that is killed takes a moment to end, and may have started another just before.
     """
+    deadline = time.monotonic() + _CLEANUP_SECONDS
+    while _kill_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _kill_in(folder: Path) -> bool:
+    """Whether there was one to kill."""
     import psutil
 
+    found = False
     for process in psutil.process_iter():
         try:
             inside = Path(process.cwd()).is_relative_to(folder)
             if inside and process.pid != os.getpid():
                 process.kill()
+                found = True
         except (psutil.Error, OSError):  # ended meanwhile, or somebody else's
             continue
+    return found
 
 
 def _start(job: Job) -> _Worker:

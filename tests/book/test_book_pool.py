@@ -162,3 +162,10 @@ def processes_in(folder):
         except (psutil.Error, OSError):
             continue
     return found
+
+
+def test_killing_goes_on_until_nothing_is_left(tmp_path, monkeypatch):
+    scans = iter([True, True, False, True])
+    monkeypatch.setattr(pool, "_kill_in", lambda folder: next(scans))
+    pool.end_all_in(tmp_path)
+    assert list(scans) == [True]  # looked three times, and no more
