@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from bnkit.figures.dropout import RATIO, STATISTICS
-from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import BLUE, CYCLE, FAINT, GREEN, GRID, INK, ORANGE, WIDE
+from bnkit.figures.interactive import AXIS, Interactive, slider
+from bnkit.figures.style import BLUE, CYCLE, FAINT, GREEN, INK, ORANGE, WIDE
 
 Array = NDArray[np.float64]
 
@@ -127,14 +127,13 @@ def by_rate(
         x_range=(0.7, numbers[-1] + 0.3),
         y_range=(0.0, 1.08),
     )
-    axis = {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True}
     figure.update_layout(
         xaxis={"anchor": "y", "dtick": 1},
         yaxis={"domain": [0.58, 1.0]},
-        xaxis2={"title": "dropout rate", "anchor": "y2", **axis},
+        xaxis2={"title": "dropout rate", "anchor": "y2", **AXIS},
         yaxis2={
             "title": "test accuracy", "anchor": "x2", "domain": [0.0, 0.4],
-            "range": [0.0, 1.08], **axis,
+            "range": [0.0, 1.08], **AXIS,
         },
     )  # fmt: skip
     figure.layout.sliders[0].pad.t = 64  # clear of the lower axis

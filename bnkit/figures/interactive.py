@@ -17,6 +17,8 @@ from plotly.utils import PlotlyJSONEncoder
 from bnkit.figures.style import FAINT, GRID, INK
 
 MIME = "application/vnd.plotly.v1+json"
+# The look of an axis; further panels ask for it, the first one has it.
+AXIS = {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True}
 _NARROW = 560  # pixels, below which two panels side by side are too small to read
 
 
@@ -131,7 +133,7 @@ def _layout(height: int) -> dict[str, Any]:
         "plot_bgcolor": "white",
         "font": {"color": INK, "size": 13},
         "margin": {"l": 60, "r": 16, "t": 24, "b": 50},
-        "xaxis": {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True},
-        "yaxis": {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True},
+        "xaxis": AXIS,
+        "yaxis": AXIS,
         "legend": {"orientation": "h", "y": 1.12, "x": 0},
     }

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from bnkit.figures.interactions import NOT_YET, found
-from bnkit.figures.interactive import Interactive, slider
+from bnkit.figures.interactive import AXIS, Interactive, slider
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import (
     AMBER,
@@ -336,7 +336,7 @@ def by_manipulation(tables: Tables, kinds: Kinds) -> Interactive:
         xaxis={"anchor": "y"},
     )
     for axis in (figure.layout.xaxis2, figure.layout.yaxis2):
-        axis.update(gridcolor=GRID, linecolor=FAINT, zeroline=False, automargin=True)
+        axis.update(AXIS)
     figure.layout.xaxis2.anchor, figure.layout.yaxis2.anchor = "y2", "x2"
     figure.layout.yaxis2.dtick = 1
     # Sixteen long names have no room below the slider; the current one stands above it.

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from bnkit.figures.interactive import Interactive, slider
+from bnkit.figures.interactive import AXIS, Interactive, slider
 from bnkit.figures.placement import LOOKS, PLACES, SCALES, in_words
-from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, GRID, INK, LABELS
+from bnkit.figures.style import BLUE, COLORS, GREEN, INK, LABELS
 
 Array = NDArray[np.float64]
 
@@ -110,16 +110,15 @@ def seen(layers: Mapping[str, Seen], *, start: int, name: str, alt: str) -> Inte
         x_range=(-EDGE, EDGE),
         y_range=(-0.08, 0.26),
     )
-    axis = {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True}
     figure.update_layout(
         xaxis={"anchor": "y"},
         yaxis={"domain": [0.6, 1.0]},
         xaxis2={
-            "title": "what the next layer gets", "anchor": "y2", "range": [-EDGE, EDGE], **axis
+            "title": "what the next layer gets", "anchor": "y2", "range": [-EDGE, EDGE], **AXIS
         },
         yaxis2={
             "title": "share per bin", "anchor": "x2", "domain": [0.0, 0.38],
-            "range": [0.0, 0.7], **axis,
+            "range": [0.0, 0.7], **AXIS,
         },
     )  # fmt: skip
     figure.layout.sliders[0].pad.t = 64  # clear of the lower axis

@@ -4,7 +4,6 @@ Runs have a row a seed and a column a metric, the value at the last step.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from bnkit.figures import table_html
 from bnkit.figures.interactions import NOT_YET
 from bnkit.figures.placement import Runs, paired, strips
 from bnkit.figures.style import AMBER, BLUE, COLORS, CYCLE, FAINT, GREEN, INK, LABELS, PINK, WIDE
@@ -229,12 +229,4 @@ class Rulings:
 
     def _repr_html_(self) -> str:
         names = ("id", "claim", "published", "ruling", "why")
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        return (
-            '<div class="bn-table" tabindex="0" role="region" aria-label="Rulings">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        return table_html.table("Rulings", names, table_html.rows(self.rows()))

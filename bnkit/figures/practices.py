@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
-from scipy import stats
 
 from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.intervals import half_width
 from bnkit.figures.style import AMBER, COLORS, CYCLE, FAINT, GREEN, INK, LABELS, WIDE
 from bnkit.figures.training import curves
 
@@ -26,7 +26,6 @@ Tables = Mapping[str, pd.DataFrame]  # arm -> rows
 
 SHUFFLES = {"single-shuffle": ("made once", AMBER), "reshuffled": ("made in each epoch", GREEN)}
 WHOLE = "full-batch"
-_SHARE = 0.95  # of the intervals
 
 
 def companions(new: Mapping[str, Array], own: Mapping[str, Array], names: Sequence[str]) -> Figure:
@@ -78,7 +77,7 @@ def gains(
         color = COLORS[arm.partition("-")[0]]
         aside = place + np.linspace(-0.16, 0.16, len(points))
         axes.plot(aside, points, "o", color=color, alpha=0.5, markersize=4)
-        half = _half_width(points.to_numpy())
+        half = half_width(points.to_numpy())
         axes.errorbar([place], [points.mean()], [half], fmt="_", color=INK, ms=22, capsize=4)
     label, value = published
     axes.plot([len(pairs)], [value], "D", color=INK, markerfacecolor="white", markersize=7)
@@ -93,16 +92,9 @@ def gain(runs: Runs, arm: str, against: str, *, metric: str = "test_accuracy") -
     if arm not in runs or against not in runs:
         return NOT_YET
     points = (100 * (runs[arm][metric] - runs[against][metric])).dropna().to_numpy()
-    middle, half = float(points.mean()), _half_width(points)
+    middle, half = float(points.mean()), half_width(points)
     text = f"{middle:+.2f} [{middle - half:+.2f}, {middle + half:+.2f}]"
     return text.replace("-", "−")
-
-
-def _half_width(values: Array) -> float:
-    if len(values) < 2:
-        return 0.0
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(error * stats.t.ppf((1 + _SHARE) / 2, len(values) - 1))
 
 
 def distortion(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import COLORS, FAINT, GRID, INK, LABELS
+from bnkit.figures.interactive import AXIS, Interactive, slider
+from bnkit.figures.style import COLORS, INK, LABELS
 from bnkit.figures.training import curves
 
 
@@ -39,7 +39,7 @@ def by_penalty(
     )
     figure.layout.yaxis2.range = [0, 102]
     for axis in (figure.layout.xaxis2, figure.layout.yaxis2):
-        axis.update(gridcolor=GRID, linecolor=FAINT, zeroline=False, automargin=True)
+        axis.update(AXIS)
     alt = (
         "Two panels for live nets with BN and without, under the L2 penalty of the slider. Above, "
         "the squared norm of the hidden matrices against steps, relative to the start, with the "

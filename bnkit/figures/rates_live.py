@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import COLORS, FAINT, GRID, INK
+from bnkit.figures.interactive import AXIS, Interactive, slider
+from bnkit.figures.style import COLORS, INK
 from bnkit.figures.training import curves
 
 Array = NDArray[np.float64]
@@ -83,7 +83,7 @@ def growth(
     )
     figure.layout.yaxis2.update(domain=[0.0, 0.42], range=[-0.3, 4.3])
     for axis in (figure.layout.xaxis2, figure.layout.yaxis2):
-        axis.update(gridcolor=GRID, linecolor=FAINT, zeroline=False, automargin=True)
+        axis.update(AXIS)
     alt = (
         "Two panels for live nets whose hidden weights alone have the learning rate of the slider. "
         "Above, the training loss against steps; below, the norm of the hidden weights relative to "

@@ -13,16 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
-from scipy import stats
 
 from bnkit.figures.interactive import Interactive, slider
+from bnkit.figures.intervals import half_width
 from bnkit.figures.style import COLORS, FAINT, GRID, INK, LABELS
 from bnkit.figures.training import Tables, curves
 
 Array = NDArray[np.float64]
 Steps = Mapping[frozenset[str], Array]  # combination, of the net with BN -> (K,)
-
-_SHARE = 0.95  # of the intervals
 
 
 def ladder(
@@ -91,8 +89,7 @@ def main_effect(steps: Steps, change: str, *, last: int) -> Array:
 def interval(factors: Array) -> tuple[float, float, float]:
     """Geometric mean of factors (K,), and its 95 % interval by Student's t on the logarithms."""
     logs = np.log(factors)
-    mean, error = float(logs.mean()), float(logs.std(ddof=1)) / np.sqrt(len(logs))
-    reach = float(stats.t.ppf((1 + _SHARE) / 2, len(logs) - 1)) * error
+    mean, reach = float(logs.mean()), half_width(logs)
     return float(np.exp(mean)), float(np.exp(mean - reach)), float(np.exp(mean + reach))
 
 

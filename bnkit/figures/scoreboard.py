@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bnkit.claims import CHAPTERS
+from bnkit.figures import table_html
 from bnkit.figures.style import AMBER, GREEN, GRID, ORANGE
 
 WORDS = {
@@ -75,17 +76,11 @@ class Table:
         return "\n".join(" | ".join(row) for row in self.rows())
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col">{name}</th>'
-            for name in ("id", "claim", "verdict", "effect [interval]", "n", "chapter")
-        )
+        names = ("id", "claim", "verdict", "effect [interval]", "n", "chapter")
         body = "".join(
             self._row(entry, row) for entry, row in zip(self.entries, self.rows(), strict=True)
         )
-        return (
-            '<div class="bn-table" tabindex="0" role="region" aria-label="All claims">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        return table_html.table("All claims", names, body)
 
     def _row(self, entry: Any, row: tuple[str, ...]) -> str:
         id, claim, verdict, effect, n, chapter = map(escape, row)

@@ -1,8 +1,9 @@
 """What became of some sentences of the article: paraphrase, the claims behind it, verdict."""
 
 from collections.abc import Iterable
-from html import escape
 from typing import Any
+
+from bnkit.figures import table_html
 
 
 class Table:
@@ -24,12 +25,4 @@ class Table:
 
     def _repr_html_(self) -> str:
         names = ("id", "the article, in our words", "rests on", "verdict", "note")
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        return (
-            '<div class="bn-table" tabindex="0" role="region" aria-label="Sentences">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        return table_html.table("Sentences", names, table_html.rows(self.rows()))

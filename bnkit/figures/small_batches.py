@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import stats
 
 from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.intervals import half_width
 from bnkit.figures.style import (
     AMBER,
     BLUE,
@@ -42,7 +42,6 @@ KINDS = {
     "averaged": ("one more pass,\nsame batches", SKY),
     "precise": ("whole training set", BLUE),
 }
-_SHARE = 0.95  # of the intervals
 
 
 def sizes_of(
@@ -72,7 +71,7 @@ def by_size(runs: Runs, published: tuple[str, int, float]) -> Figure:
     right.axhline(0.0, color=FAINT, linewidth=1.0)
     for size, points in gaps.items():
         right.plot([size] * len(points), points, "o", color=PINK, alpha=0.4, markersize=4)
-        half = _half_width(points.to_numpy())
+        half = half_width(points.to_numpy())
         right.errorbar([size], [points.mean()], [half], fmt="_", color=INK, ms=14, capsize=3)
     label, size, value = published
     right.plot([size], [value], "D", color=INK, markerfacecolor="white", markersize=7, label=label)
@@ -299,13 +298,6 @@ def _on_sizes(panels: Sequence[Axes], ticks: Sequence[int]) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
-
-
-def _half_width(values: Array) -> float:
-    if len(values) < 2:
-        return 0.0
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(error * stats.t.ppf((1 + _SHARE) / 2, len(values) - 1))
 
 
 def _say(axes: Axes) -> None:

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import BLUE, FAINT, GRID, INK, ORANGE
+from bnkit.figures.interactive import AXIS, Interactive, slider
+from bnkit.figures.style import BLUE, INK, ORANGE
 
 Array = NDArray[np.float64]
 
@@ -63,14 +63,13 @@ def normalized(sizes: Sequence[OfSize], *, start: int, name: str) -> Interactive
         x_range=(-EDGE, EDGE),
         y_range=(0.0, 1.05),
     )
-    axis = {"gridcolor": GRID, "linecolor": FAINT, "zeroline": False, "automargin": True}
     figure.update_layout(
         xaxis={"anchor": "y"},
         yaxis={"domain": [0.6, 1.0]},
-        xaxis2={"title": "value x of one example", "anchor": "y2", "range": [-EDGE, EDGE], **axis},
+        xaxis2={"title": "value x of one example", "anchor": "y2", "range": [-EDGE, EDGE], **AXIS},
         yaxis2={
             "title": "mean of its x̂", "anchor": "x2", "domain": [0.0, 0.4],
-            "range": [-EDGE, EDGE], **axis,
+            "range": [-EDGE, EDGE], **AXIS,
         },
     )  # fmt: skip
     figure.layout.sliders[0].pad.t = 64  # clear of the lower axis

@@ -127,8 +127,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         """Whether kernels can do all of it: in evaluation too, and the running statistics as well.
 
         Otherwise they normalize a training batch, and torch does the rest: a plain mean over
-        batches has a weight that lies on the device, and what a half precision buffer cannot hold
-        has to be cut off.
+        batches has a weight that lies on the device, and kernels know no float64.
         """
         if not by_batch:
             return is_on_gpu(x) and x.numel() > 0 and x.dtype in kernels.DTYPES and self.eps > 0
@@ -137,7 +136,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             and x.numel() > 0
             and self.momentum is not None
             and self.running_var is not None
-            and self.running_var.dtype == torch.float32
+            and self.running_var.dtype in kernels.DTYPES
         )
 
     def _all_by_kernels(self, x: Tensor, by_batch: bool) -> Tensor:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import points
 from scipy import stats
 
 from bnkit.experiments.dropout_variance_shift import shift
@@ -31,10 +32,6 @@ PLACED = {
     "batch": trained([0.9, 0.94], [0.9, 0.94]),
     "batch-dropout-before": trained([0.80, 0.83], [0.85, 0.86], on=[0.81, 0.80]),
 }
-
-
-def points(lines):
-    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
 
 
 def notes(figure):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import marks, points, said
 
 from bnkit.figures import jacobians
 from bnkit.figures.style import BLUE, ORANGE
@@ -11,18 +12,6 @@ from bnkit.rows import Row
 STEPS = (0, 20, 100)
 GROUPS = {"linear": ["none-linear", "batch-linear"], "ReLU": ["none-relu-he"]}
 LABELS = {"none-linear": "plain", "batch-linear": "BN", "none-relu-he": "He"}
-
-
-def marks(axes, marker, color):
-    return [line for line in axes.lines if (line.get_marker(), line.get_color()) == (marker, color)]
-
-
-def points(lines):
-    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
-
-
-def said(axes):
-    return [text.get_text() for text in axes.texts]
 
 
 def table(curves):

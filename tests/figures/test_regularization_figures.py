@@ -3,23 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import marks, points, said
 from scipy import stats
 
 from bnkit.figures import batch_mates, generalization, noise
 from bnkit.figures.style import AMBER, BLUE, GREEN, INK, ORANGE
 from bnkit.rows import Row
-
-
-def marks(axes, marker, color):
-    return [line for line in axes.lines if (line.get_marker(), line.get_color()) == (marker, color)]
-
-
-def points(lines):
-    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
-
-
-def said(axes):
-    return [text.get_text() for text in axes.texts]
 
 
 class TestLaw:

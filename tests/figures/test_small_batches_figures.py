@@ -5,23 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import marks, points, said
 
 from bnkit.figures import small_batches as figures
 from bnkit.figures import small_batches_live as live
 from bnkit.figures.style import BLUE, COLORS, FAINT, INK, ORANGE, PINK
 from bnkit.rows import Row
-
-
-def marks(axes, marker, color):
-    return [line for line in axes.lines if (line.get_marker(), line.get_color()) == (marker, color)]
-
-
-def points(lines):
-    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
-
-
-def said(axes):
-    return [text.get_text() for text in axes.texts]
 
 
 def run(*accuracies, **others):
