@@ -15,11 +15,12 @@ RANKS = {
     "judging": 0, "kernels": 0,
     "claims": 1, "layers": 1,
     "data": 2, "models": 2, "train": 2, "probes": 2,
-    "experiments": 3,
-    "store": 4,
-    "sweep": 5, "ledger": 5,
-    "figures": 6, "book": 6, "bench": 6, "reproduce": 6,
-    "__main__": 7, "__init__": 0,
+    "fully_connected": 3,
+    "experiments": 4,
+    "store": 5,
+    "sweep": 6, "ledger": 6,
+    "figures": 7, "book": 7, "bench": 7, "reproduce": 7,
+    "__main__": 8, "__init__": 0,
 }  # fmt: skip
 # Within a rank modules do not know each other, with these exceptions, each for a reason.
 SAME_RANK = {

@@ -13,6 +13,8 @@ An experiment's module has
 
 An experiment without training has `measure(spec, rng)`, and its `run` is `drawn` of that.
 
+What most of them train is in `bnkit.fully_connected`: net, mini-batches, accuracies.
+
 A judged metric is one row a seed, at the last step of the run; curves have other names.
 
 The seed is never a field: it varies within an arm, and verdicts take it as the sample.

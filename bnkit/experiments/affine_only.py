@@ -17,10 +17,10 @@ from torch import Tensor
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, TakeStep, at, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, TakeStep, at, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +67,7 @@ def run(spec: AffineOnly, seeds: Sequence[int], progress: str | None = None) -> 
     model = network(spec, data, seeds)
     return train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,

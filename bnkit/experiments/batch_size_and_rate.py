@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch
-
 from bnkit.data import load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
-from bnkit.models import StackedMLP, StackedStep
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
 from bnkit.rows import Row
-from bnkit.train import stacked_batches, train
+from bnkit.train import train
 
 REFERENCE = 64  # the batch size at which the rate is tuned
 
@@ -82,23 +80,12 @@ def run(spec: BatchSizeAndRate, seeds: Sequence[int], progress: str | None = Non
         statistics, at the last step those of validation and training images, and "used_rate".
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     last = [spec.num_steps]
     tenths = [spec.num_steps * tenth // 10 for tenth in range(11)]
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.used_rate,
         num_steps=spec.num_steps,

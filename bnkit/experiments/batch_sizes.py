@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from bnkit.data import Dataset, load
+from bnkit.data import load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches
 from bnkit.judging import steps_to_target
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import TakeStep, at, growing, stacked_batches, train
+from bnkit.train import TakeStep, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,33 +103,18 @@ def _of_seed(spec: BatchSizes, seed: int, progress: str | None) -> list[Row]:
         activation=spec.activation,
         init=spec.init,
     )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=[seed],
-    )
-    step = Timed(StackedStep(model))
+    step, last = Timed(StackedStep(model)), [spec.num_steps]
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, [seed]),
         seeds=[seed],
         rate=spec.rate,
         num_steps=spec.num_steps,
         step=step,
-        probes=[
-            (at(looks(spec)), _evaluation("train", data)),
-            (at([spec.num_steps]), _evaluation("validation", data)),
-            (at([spec.num_steps]), _evaluation("test", data)),
-        ],
+        probes=accuracies(data, {"train": looks(spec), "validation": last, "test": last}),
         progress=progress,
     )
     return rows + summary(spec, seed, rows, float(np.median(step.seconds)))
-
-
-def _evaluation(split: str, data: Dataset) -> Evaluation:
-    part = getattr(data, split)
-    return Evaluation(split, torch.tensor(part.flat), torch.tensor(part.y), data.num_classes)
 
 
 def summary(spec: BatchSizes, seed: int, rows: Sequence[Row], seconds_per_step: float) -> list[Row]:

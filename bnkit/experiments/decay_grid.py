@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from bnkit.data import Dataset, load
 from bnkit.experiments.nonlinearities import Final, to_the_end
 from bnkit.experiments.weight_decay_grid import over_grid
-from bnkit.models import StackedMLP
+from bnkit.fully_connected import net
 from bnkit.rows import Row
 
 
@@ -74,13 +74,7 @@ def _trained(
     seeds: Sequence[int],
 ) -> dict[int, Final]:
     """One cell: the nets of all seeds at one length of decay and one first rate."""
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     return to_the_end(
         model,
         data,

@@ -17,10 +17,10 @@ from typing import ClassVar, Literal
 import torch
 
 from bnkit.data import load
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import at, stacked_batches, train
+from bnkit.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,27 +98,15 @@ def at_one_rate(
     """The rows of a stack of nets at this rate, under their plain names."""
     data = load(spec.data_set)
     model = net(spec, data.train.flat.shape[1], data.num_classes, seeds)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
-    test, validation = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("test", data.test), ("validation", data.validation))
-    )
+    last = [spec.num_steps]
     return train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=rate,
         num_steps=spec.num_steps,
         step=StackedStep(model),
-        probes=[
-            (at([*spec.looks, spec.num_steps]), test),
-            (at([spec.num_steps]), validation),
-        ],
+        probes=accuracies(data, {"test": [*spec.looks, *last], "validation": last}),
         progress=progress and f"{progress} rate {rate:g}",
     )
 

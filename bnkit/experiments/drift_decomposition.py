@@ -14,7 +14,7 @@ begin anew, and the copied layers stay in one arm and learn along in the other.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
 from bnkit.probes.activations import wasserstein
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Batch, Probe, Schedule, at, every, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, every, growing, train
 
 DONOR = 5_000_000  # added to a seed: the net that it copies from has weights and batches of its own
 
@@ -89,7 +89,7 @@ def run(spec: DriftDecomposition, seeds: Sequence[int], progress: str | None = N
     step = StackedStep(model)
     rows = train(
         model,
-        batches(spec, data, seeds),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -100,30 +100,13 @@ def run(spec: DriftDecomposition, seeds: Sequence[int], progress: str | None = N
     return rows + mean_drifts(rows, seeds, spec.num_steps)
 
 
-def net(spec: DriftDecomposition, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
-    """A net per seed, as it begins."""
-    return StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
-
-
-def batches(spec: DriftDecomposition, data: Dataset, seeds: Sequence[int]) -> Iterator[Batch]:
-    """Endless mini-batches of the training split."""
-    x, y = torch.tensor(data.train.flat), torch.tensor(data.train.y)
-    return stacked_batches(x, y, batch_size=spec.batch_size, seeds=seeds)
-
-
 def donor(spec: DriftDecomposition, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
     """A trained net for each seed, of weights and batches that its copy will not have."""
     others = [DONOR + seed for seed in seeds]
     model = net(spec, data, others)
     train(
         model,
-        batches(spec, data, others),
+        batches(data, spec.batch_size, others),
         seeds=others,
         rate=spec.donor_rate,
         num_steps=spec.num_steps,
@@ -228,16 +211,11 @@ class PreactivationDrift:
 
 
 def _probes(spec: DriftDecomposition, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    looks = at(growing(0, spec.num_steps, interval=20, growth=1.1))
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
+    looks = growing(0, spec.num_steps, interval=20, growth=1.1)
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
-    test, validation = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("test", data.test), ("validation", data.validation))
-    )
     return [
-        (looks, test),
-        (tenths, validation),
+        *accuracies(data, {"test": looks, "validation": tenths}),
         (every(spec.drift_interval), PreactivationDrift(fixed)),
     ]
 

@@ -11,7 +11,7 @@ layer but the last drops its outputs ("before"), or the last one, behind which t
 ("head"). The plain net with the same dropout tells what dropout costs where there is no BN.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, cast
@@ -21,13 +21,14 @@ from torch import Tensor, nn
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches, evaluation, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.models.stacked_dropout import StackedDropout
 from bnkit.models.stacked_mlp import StackedBatchNorm
 from bnkit.probes import Evaluation
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, at, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +83,9 @@ def run(spec: DropoutPlacement, seeds: Sequence[int], progress: str | None = Non
     """
     data = load(spec.data_set)
     model = network(spec, data, seeds)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -105,12 +100,10 @@ def network(spec: DropoutPlacement, data: Dataset, seeds: Sequence[int]) -> Stac
     """The nets of all seeds, with dropout where the spec has it."""
     num_hidden = len(spec.widths)
     chosen = range(num_hidden - 1) if spec.place == "before" else [num_hidden - 1]
-    return StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
+    return net(
+        spec,
+        data,
         seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
         dropout=[spec.dropout if layer in chosen else 0.0 for layer in range(num_hidden)],
     )
 
@@ -121,23 +114,6 @@ def probes(spec: DropoutPlacement, data: Dataset) -> list[tuple[Schedule, Probe]
     tenths = [spec.num_steps * i // 10 for i in range(11)]
     looks = accuracies(data, {"test": tenths, "validation": last, "train": last})
     return looks if spec.norm == "none" else [*looks, (at(last), Statistics(data, spec.batch_size))]
-
-
-def accuracies(data: Dataset, looks: Mapping[str, Iterable[int]]) -> list[tuple[Schedule, Probe]]:
-    """Evaluations of some splits, each at steps of its own."""
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
-    return [
-        (
-            at(steps),
-            Evaluation(
-                name,
-                torch.tensor(splits[name].flat),
-                torch.tensor(splits[name].y),
-                data.num_classes,
-            ),
-        )
-        for name, steps in looks.items()
-    ]
 
 
 class Statistics:
@@ -156,10 +132,7 @@ class Statistics:
     def __init__(self, data: Dataset, batch_size: int) -> None:
         x, y = torch.tensor(data.train.flat), torch.tensor(data.train.y)
         self._train, self._batch_size = x, batch_size
-        self._test, self._running = (
-            Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-            for name, s in (("test", data.test), ("train", data.train))
-        )
+        self._test, self._running = evaluation(data, "test"), evaluation(data, "train")
         self._batch = Evaluation("train", x, y, data.num_classes, bn_mode="batch", chunk=len(x))
 
     def __call__(self, event: StepEvent) -> list[Row]:

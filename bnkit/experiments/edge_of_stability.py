@@ -23,7 +23,7 @@ from bnkit.data import load
 from bnkit.data.splits import SPLIT_SEED, stratified_subset
 from bnkit.experiments.deep_linear_landscape import geometric_mean
 from bnkit.experiments.deep_linear_shift import LossAlone
-from bnkit.models import StackedMLP
+from bnkit.fully_connected import net
 from bnkit.probes import Sharpness
 from bnkit.rows import Row
 from bnkit.train import at, train
@@ -71,13 +71,7 @@ def run(spec: EdgeOfStability, seeds: Sequence[int], progress: str | None = None
     chosen = stratified_subset(data.train.y, spec.num_examples, SPLIT_SEED)
     inputs = torch.tensor(data.train.flat[chosen]).expand(len(seeds), -1, -1).contiguous()
     targets = torch.tensor(data.train.y[chosen]).expand(len(seeds), -1)
-    model = StackedMLP(
-        (inputs.shape[-1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     due = at(look_steps(spec))
     rows = train(
         model,

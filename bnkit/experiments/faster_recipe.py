@@ -16,15 +16,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,24 +107,10 @@ def run(spec: FasterRecipe, seeds: Sequence[int], progress: str | None = None) -
         with running statistics.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-        dropout=[0.0] * (len(spec.widths) - 1) + [spec.dropout],
-    )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-        reshuffle=spec.reshuffle,
-    )
+    model = net(spec, data, seeds, dropout=[0.0] * (len(spec.widths) - 1) + [spec.dropout])
     return train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds, reshuffle=spec.reshuffle),
         seeds=seeds,
         rate=spec.rate * spec.rate_factor,
         rate_at=lambda step: 2.0 ** (-spec.halvings * step / spec.num_steps),
@@ -157,10 +142,6 @@ class DecayingStep:
 
 
 def _evaluations(spec: FasterRecipe, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    looks = at(growing(0, spec.num_steps, interval=5, growth=1.08))
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
-    test, validation = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("test", data.test), ("validation", data.validation))
-    )
-    return [(looks, test), (tenths, validation)]
+    looks = growing(0, spec.num_steps, interval=5, growth=1.08)
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
+    return accuracies(data, {"test": looks, "validation": tenths})

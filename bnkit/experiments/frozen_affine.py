@@ -18,10 +18,10 @@ from torch import Tensor
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches, last_errors, net
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, TakeStep, at, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, TakeStep, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +79,9 @@ def run(spec: FrozenAffine, seeds: Sequence[int], progress: str | None = None) -
     """
     data = load(spec.data_set)
     model = network(spec, data, seeds)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -95,18 +89,12 @@ def run(spec: FrozenAffine, seeds: Sequence[int], progress: str | None = None) -
         probes=evaluations(data, spec.num_steps),
         progress=progress,
     )
-    errors = [
-        row._replace(name="test_error", value=1.0 - row.value)
-        for row in rows
-        if row.name == "test_accuracy" and row.step == spec.num_steps
-    ]
-    return rows + errors
+    return rows + last_errors(rows, spec.num_steps)
 
 
 def network(spec: FrozenAffine, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
     """The nets of all seeds, gamma and beta where they begin."""
-    sizes = (data.train.flat.shape[1], *spec.widths, data.num_classes)
-    model = StackedMLP(sizes, seeds, norm=spec.norm, activation=spec.activation, init=spec.init)
+    model = net(spec, data, seeds)
     if spec.start == "random":
         generators = [torch.Generator().manual_seed(3_000_017 + seed) for seed in seeds]
         with torch.no_grad():
@@ -142,12 +130,5 @@ def holding(step: TakeStep, parameters: Sequence[Tensor]) -> TakeStep:
 def evaluations(data: Dataset, num_steps: int) -> list[tuple[Schedule, Probe]]:
     """How good the nets are: a dense curve on test images, and what chooses the rate."""
     tenths = [*range(0, num_steps, max(1, num_steps // 10)), num_steps]
-    looks = {
-        "test": (data.test, growing(0, num_steps, interval=20, growth=1.05)),
-        "validation": (data.validation, tenths),
-        "train": (data.train, [num_steps]),
-    }
-    return [
-        (at(steps), Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-        for name, (s, steps) in looks.items()
-    ]
+    looks = growing(0, num_steps, interval=20, growth=1.05)
+    return accuracies(data, {"test": looks, "validation": tenths, "train": [num_steps]})

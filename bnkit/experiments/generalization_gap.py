@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch
-
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,23 +72,10 @@ def run(spec: GeneralizationGap, seeds: Sequence[int], progress: str | None = No
         then taken. "final_accuracy_gap" is that at the last step.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-        dropout=[spec.dropout] * len(spec.widths),
-    )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
+    model = net(spec, data, seeds, dropout=[spec.dropout] * len(spec.widths))
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -107,15 +92,8 @@ def looks(spec: GeneralizationGap) -> list[int]:
 
 
 def _evaluations(spec: GeneralizationGap, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    due = at(looks(spec) if spec.measured else ())
-    return [
-        (schedule, Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-        for schedule, name, s in (
-            (due, "train", data.train),
-            (due, "test", data.test),
-            (at([spec.num_steps]), "validation", data.validation),
-        )
-    ]
+    due = looks(spec) if spec.measured else ()
+    return accuracies(data, {"train": due, "test": due, "validation": [spec.num_steps]})
 
 
 def summary(spec: GeneralizationGap, seed: int, rows: Sequence[Row]) -> list[Row]:

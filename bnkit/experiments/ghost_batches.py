@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch
-
 from bnkit.data import load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models import StackedMLP
 from bnkit.models.ghost_norm import StackedGhostBatchNorm
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import at, stacked_batches, train
+from bnkit.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,27 +85,14 @@ def at_one_size(
     """The rows of a stack of nets with this size, under their plain names."""
     data = load(spec.data_set)
     sizes = (data.train.flat.shape[1], *spec.widths, data.num_classes)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
-    due = at([spec.num_steps])
+    last = [spec.num_steps]
     return train(
         net(spec, ghost_size, sizes, seeds),
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
-        probes=[
-            (due, Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-            for name, s in (
-                ("test", data.test),
-                ("validation", data.validation),
-                ("train", data.train),
-            )
-        ],
+        probes=accuracies(data, {"test": last, "validation": last, "train": last}),
         progress=progress and f"{progress} size {ghost_size}",
     )
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
+from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row
-from bnkit.train import stacked_batches, train
+from bnkit.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +73,7 @@ def run(spec: HeadDropout, seeds: Sequence[int], progress: str | None = None) ->
 
 def network(spec: HeadDropout, data: Dataset, dropout: float, seeds: Sequence[int]) -> StackedMLP:
     """The nets of all seeds, with dropout in front of the head."""
-    return StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-        dropout=[0.0] * (len(spec.widths) - 1) + [dropout],
-    )
+    return net(spec, data, seeds, dropout=[0.0] * (len(spec.widths) - 1) + [dropout])
 
 
 def _trained(
@@ -97,12 +89,7 @@ def _trained(
     model = network(spec, data, dropout, own)
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=own,
-        ),
+        batches(data, spec.batch_size, own),
         seeds=own,
         rate=spec.rate,
         num_steps=spec.num_steps,

@@ -20,8 +20,9 @@ from bnkit.data import load
 from bnkit.data.splits import SPLIT_SEED, stratified_subset
 from bnkit.experiments import Tuned
 from bnkit.experiments.deep_linear_landscape import both_spacings, geometric_mean
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation, Sharpness, SpectralDensity
+from bnkit.fully_connected import accuracies, net
+from bnkit.models import StackedStep
+from bnkit.probes import Sharpness, SpectralDensity
 from bnkit.rows import Row, StepEvent
 from bnkit.train import Probe, Schedule, at, growing, stacked_batches, train
 
@@ -73,30 +74,18 @@ def run(spec: HessianSpectrum, seeds: Sequence[int], progress: str | None = None
     """
     data = load(spec.data_set)
     x, y = torch.tensor(data.train.flat), torch.tensor(data.train.y)
-    model = StackedMLP(
-        (x.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     chosen = stratified_subset(data.train.y, spec.num_measured, SPLIT_SEED)
     measured = x[chosen], y[chosen]
     last = spec.num_steps
     often, seldom = at(both_spacings(last, spec.num_looks)), at([0, last // 2, last])
     sharpness = Sharpness(num=spec.num_top, tolerance=spec.accuracy)
     density = SpectralDensity(num_steps=spec.num_nodes, num=spec.num_vectors)
-    splits = {"test": data.test, "validation": data.validation}
+    curve = growing(0, last, interval=100, growth=1.2)
     probes: list[tuple[Schedule, Probe]] = [
         (often, On(*measured, sharpness)),
         (seldom, On(*measured, density)),
-        *(
-            (
-                at(growing(0, last, interval=100, growth=1.2)),
-                Evaluation(name, torch.tensor(split.flat), torch.tensor(split.y), data.num_classes),
-            )
-            for name, split in splits.items()
-        ),
+        *accuracies(data, {"test": curve, "validation": curve}),
     ]
     rows = train(
         model,

@@ -17,10 +17,11 @@ import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned, landscape
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation, MomentDrift
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
+from bnkit.probes import MomentDrift
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, at, every, stacked_batches, train
+from bnkit.train import Probe, Schedule, every, train
 
 STATISTICS = ("skewness", "kurtosis", "correlation")
 
@@ -69,22 +70,10 @@ def run(spec: HigherOrderDrift, seeds: Sequence[int], progress: str | None = Non
         over the second half ("_late"), and of the sizes; and "skewness_drift_layer-L" and so on.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        placement=spec.placement,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds, placement=spec.placement)
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -110,15 +99,11 @@ class LayerMoments:
 def probes(spec: HigherOrderDrift, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     moments: list[Probe] = [LayerMoments(n, fixed) for n in range(1, len(spec.widths) + 1)]
-    accuracies: list[Probe] = [
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("test", data.test), ("validation", data.validation))
-    ]
     return [
         *((every(spec.drift_interval), probe) for probe in moments),
-        *((tenths, probe) for probe in accuracies),
+        *accuracies(data, {"test": tenths, "validation": tenths}),
     ]
 
 

@@ -18,17 +18,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 
 from bnkit.data import load
 from bnkit.experiments import Tuned
 from bnkit.experiments.deep_linear_shift import log_spaced
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation, TaylorRemainder
+from bnkit.probes import TaylorRemainder
 from bnkit.probes.achieved import AchievedDecrease
 from bnkit.probes.steps import PredictedDecrease, RelativeStep, Step, run_rate
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,22 +97,14 @@ def run(spec: JointStepRemainder, seeds: Sequence[int], progress: str | None = N
     sizes = (data.train.flat.shape[1], *[spec.width] * spec.depth, data.num_classes)
     model = StackedMLP(sizes, seeds, norm=spec.norm, activation=spec.activation, init=spec.init)
     looks = at(log_spaced(spec.num_steps, spec.num_looks))
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     probes: list[tuple[Schedule, Probe]] = [
         (looks, TaylorRemainder(step=step, name=name)) for name, step in steps(spec).items()
     ]
-    probes += [
-        (tenths, Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-        for name, s in (("test", data.test), ("validation", data.validation))
-    ]
+    probes += accuracies(data, {"test": tenths, "validation": tenths})
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,

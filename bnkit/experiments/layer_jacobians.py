@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 
-from bnkit.data import Dataset, load
+from bnkit.data import load
 from bnkit.experiments import Tuned
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation, JacobianSpectrum
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
+from bnkit.probes import JacobianSpectrum
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,27 +78,16 @@ def run(spec: LayerJacobians, seeds: Sequence[int], progress: str | None = None)
 
 def _of_seed(spec: LayerJacobians, seed: int, progress: str | None) -> list[Row]:
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        [seed],
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=[seed],
-    )
+    model = net(spec, data, [seed])
+    last = [spec.num_steps]
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, [seed]),
         seeds=[seed],
         rate=spec.rate,
         num_steps=spec.num_steps,
         step=StackedStep(model),
-        probes=[*jacobians(spec), *_evaluations(spec, data)],
+        probes=[*jacobians(spec), *accuracies(data, {"test": last, "validation": last})],
         progress=progress,
     )
     return rows + distances(spec, seed, rows)
@@ -123,16 +112,6 @@ def jacobians(spec: LayerJacobians) -> list[tuple[Schedule, Probe]]:
             ),
         )
         for layer in pairs(spec)
-    ]
-
-
-def _evaluations(spec: LayerJacobians, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    return [
-        (
-            at([spec.num_steps]),
-            Evaluation(name, torch.tensor(part.flat), torch.tensor(part.y), data.num_classes),
-        )
-        for name, part in (("test", data.test), ("validation", data.validation))
     ]
 
 

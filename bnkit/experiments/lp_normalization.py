@@ -19,10 +19,11 @@ import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned, landscape, lp_deep_linear
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import ActivationDrift, Evaluation
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
+from bnkit.probes import ActivationDrift
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, every, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, every, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +75,10 @@ def run(spec: LpNormalization, seeds: Sequence[int], progress: str | None = None
         "activation_drift_raw_early", "activation_drift_raw_late" and the same scaled.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        placement=spec.placement,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds, placement=spec.placement)
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -105,18 +94,12 @@ def probes(spec: LpNormalization, data: Dataset) -> list[tuple[Schedule, Probe]]
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     last = f"activations.{len(spec.widths) - 1}"
     looks = {
-        "test": (data.test, growing(0, spec.num_steps, interval=10, growth=1.05)),
-        "validation": (
-            data.validation,
-            [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps],
-        ),
-        "train": (data.train, [spec.num_steps]),
+        "test": growing(0, spec.num_steps, interval=10, growth=1.05),
+        "validation": [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps],
+        "train": [spec.num_steps],
     }
-    evaluations: list[tuple[Schedule, Probe]] = [
-        (at(steps), Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-        for name, (s, steps) in looks.items()
-    ]
-    return [*evaluations, (every(spec.drift_interval), ActivationDrift(last, fixed))]
+    drift = ActivationDrift(last, fixed)
+    return [*accuracies(data, looks), (every(spec.drift_interval), drift)]
 
 
 def _mean_drifts(spec: LpNormalization, seed: int, rows: Sequence[Row]) -> list[Row]:

@@ -15,10 +15,11 @@ import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import ActivationDrift, ActivationPercentiles, Evaluation
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
+from bnkit.probes import ActivationDrift, ActivationPercentiles
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, every, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, every, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +70,10 @@ def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -
         first tenth ("_early") and its last half ("_late").
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        placement=spec.placement,
-        init=spec.init,
-    )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
+    model = net(spec, data, seeds, placement=spec.placement)
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -98,17 +86,12 @@ def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -
 
 def probes(spec: MnistSigmoid, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
-    looks = at(growing(0, spec.num_steps, interval=100, growth=1.02))
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
+    looks = growing(0, spec.num_steps, interval=100, growth=1.02)
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     last = f"activations.{len(spec.widths) - 1}"
-    test, validation = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("test", data.test), ("validation", data.validation))
-    )
     return [
-        (looks, test),
-        (tenths, validation),  # its end chooses the rate
+        *accuracies(data, {"test": looks, "validation": tenths}),  # its end chooses the rate
         (every(spec.drift_interval), ActivationPercentiles(last, fixed)),
         (every(spec.drift_interval), ActivationDrift(last, fixed)),
     ]

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned, full_scale
+from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP
 from bnkit.models.shifting_noise import ShiftingNoise
-from bnkit.probes import ActivationDrift, Evaluation
+from bnkit.probes import ActivationDrift
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, cross_entropy, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, cross_entropy, growing, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +79,9 @@ def run(spec: NoisyBatchNorm, seeds: Sequence[int], progress: str | None = None)
     """
     data = load(spec.data_set)
     model, noises = noisy_net(spec, data, seeds)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -102,13 +97,7 @@ def noisy_net(
     spec: NoisyBatchNorm, data: Dataset, seeds: Sequence[int]
 ) -> tuple[StackedMLP, list[ShiftingNoise]]:
     """The net, with noise behind each normalizer and its place if there is any dose of it."""
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     if spec.dose == 0:
         return model, []
     noises = [
@@ -140,17 +129,9 @@ class NoisyStep:
 
 
 def _evaluations(spec: NoisyBatchNorm, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    looks = at(growing(0, spec.num_steps, interval=20, growth=1.08))
-    tenths = at([*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps])
-    test, validation, training = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (
-            ("test", data.test),
-            ("validation", data.validation),
-            ("train", data.train),
-        )
-    )
-    return [(looks, test), (tenths, validation), (tenths, training)]
+    looks = growing(0, spec.num_steps, interval=20, growth=1.08)
+    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
+    return accuracies(data, {"test": looks, "validation": tenths, "train": tenths})
 
 
 def drift_looks(spec: NoisyBatchNorm) -> list[int]:

@@ -12,13 +12,12 @@ from functools import partial
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from bnkit.data import Dataset, load
-from bnkit.experiments.dropout_placement import accuracies
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row
-from bnkit.train import TakeStep, stacked_batches, train
+from bnkit.train import TakeStep, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,12 +159,7 @@ def to_the_end(
     """Train by the written-out step, or by `step`, and look once, after the last step."""
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=batch_size,
-            seeds=model.seeds,
-        ),
+        batches(data, batch_size, model.seeds),
         seeds=model.seeds,
         rate=rate,
         num_steps=num_steps,

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import torch
-
 from bnkit.data import load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
-from bnkit.models import StackedMLP, StackedStep
+from bnkit.fully_connected import accuracies, batches, last_errors, net
+from bnkit.models import StackedStep
 from bnkit.rows import Row
-from bnkit.train import growing, stacked_batches, train
+from bnkit.train import growing, train
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 Placement = Literal["before", "after"]
@@ -77,25 +75,12 @@ def run(spec: PlacementGrid, seeds: Sequence[int], progress: str | None = None) 
         last step those of validation and training images, and "test_error" (fraction).
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        placement=spec.placement,
-        affine=spec.affine,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds, placement=spec.placement, affine=spec.affine)
     last = [spec.num_steps]
     looks = growing(0, spec.num_steps, interval=10, growth=1.4)
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -104,12 +89,3 @@ def run(spec: PlacementGrid, seeds: Sequence[int], progress: str | None = None) 
         progress=progress,
     )
     return rows + last_errors(rows, spec.num_steps)
-
-
-def last_errors(rows: Sequence[Row], step: int) -> list[Row]:
-    """1 less the last test accuracy of each seed."""
-    return [
-        row._replace(name="test_error", value=1.0 - row.value)
-        for row in rows
-        if row.name == "test_accuracy" and row.step == step
-    ]

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
-from bnkit.experiments.placement_grid import last_errors
+from bnkit.fully_connected import last_errors
 from bnkit.models.plain_cnn import PlainCNN
 from bnkit.probes import Evaluation
 from bnkit.rows import Row

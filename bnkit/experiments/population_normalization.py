@@ -18,11 +18,11 @@ from torch import Tensor
 
 from bnkit.data import load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.models.ghost_norm import StackedPopulationNorm
-from bnkit.probes import Evaluation
 from bnkit.rows import Row
-from bnkit.train import TakeStep, at, cross_entropy, stacked_batches, train
+from bnkit.train import TakeStep, cross_entropy, stacked_batches, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def with_penalty(
         for layer, width in enumerate(spec.widths):
             model.norms[layer] = StackedPopulationNorm(len(seeds), width, len(x))
         step = PopulationStep(model, x, penalty)
-    due = at([spec.num_steps])
+    last = [spec.num_steps]
     return train(
         model,
         stacked_batches(x, y, batch_size=spec.batch_size, seeds=seeds),
@@ -132,14 +132,7 @@ def with_penalty(
         rate=spec.rate,
         num_steps=spec.num_steps,
         step=step,
-        probes=[
-            (due, Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes))
-            for name, s in (
-                ("test", data.test),
-                ("validation", data.validation),
-                ("train", data.train),
-            )
-        ],
+        probes=accuracies(data, {"test": last, "validation": last, "train": last}),
         progress=progress and f"{progress} penalty {penalty:g}",
     )
 

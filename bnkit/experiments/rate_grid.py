@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 
 from bnkit.data import load
-from bnkit.models import StackedMLP, StackedStep
-from bnkit.probes import Evaluation
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
 from bnkit.rows import Row
-from bnkit.train import at, stacked_batches, train
+from bnkit.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,39 +83,17 @@ def at_one_rate(
 ) -> list[Row]:
     """The rows of a stack of nets at this rate, under their plain names."""
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
-    test, validation, training = (
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (
-            ("test", data.test),
-            ("validation", data.validation),
-            ("train", data.train),
-        )
-    )
+    model = net(spec, data, seeds)
+    last = [spec.num_steps]
+    looks = {"test": [*spec.looks, *last], "validation": last, "train": [0, *last]}
     return train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=rate,
         num_steps=spec.num_steps,
         step=StackedStep(model),
-        probes=[
-            (at([*spec.looks, spec.num_steps]), test),
-            (at([spec.num_steps]), validation),
-            (at([0, spec.num_steps]), training),
-        ],
+        probes=accuracies(data, looks),
         progress=progress and f"{progress} rate {rate:g}",
     )
 

@@ -20,8 +20,9 @@ import torch
 from bnkit.data import load
 from bnkit.experiments.deep_linear_landscape import geometric_mean
 from bnkit.experiments.deep_linear_shift import LossAlone
+from bnkit.fully_connected import evaluation
 from bnkit.models import StackedMLP
-from bnkit.probes import Evaluation, Sharpness
+from bnkit.probes import Sharpness
 from bnkit.probes.landscape import mean_cross_entropy
 from bnkit.rows import Row
 from bnkit.train import Probe, at, train
@@ -82,9 +83,7 @@ def run(spec: SharpnessReduction, seeds: Sequence[int], progress: str | None = N
     measured: list[Probe] = [
         Sharpness(tolerance=spec.accuracy),
         LossAlone(mean_cross_entropy),
-        Evaluation(
-            "test", torch.tensor(data.test.flat), torch.tensor(data.test.y), data.num_classes
-        ),
+        evaluation(data, "test"),
     ]
     rows = train(
         model,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments.deep_linear_shift import geometric_mean
@@ -28,10 +27,11 @@ from bnkit.experiments.noisy_batch_norm import (
     noisy_net,
     over_one_step,
 )
+from bnkit.fully_connected import accuracies, batches
 from bnkit.models.shifting_noise import Part
-from bnkit.probes import Evaluation, GradientICS
+from bnkit.probes import GradientICS
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, stacked_batches, train
+from bnkit.train import Probe, Schedule, at, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +106,7 @@ def trained(
         noise.part = part
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -126,18 +121,14 @@ def trained(
 
 
 def _probes(spec: ShiftPopulation, data: Dataset) -> list[tuple[Schedule, Probe]]:
-    looks, end = at(drift_looks(spec.net)), at([spec.num_steps])
+    looks, end = at(drift_looks(spec.net)), [spec.num_steps]
     shifts = [
         GradientICS(layer=f"linears.{i}", name=f"shift-{i + 1}") for i in range(1, len(spec.widths))
-    ]
-    evaluations = [
-        Evaluation(name, torch.tensor(s.flat), torch.tensor(s.y), data.num_classes)
-        for name, s in (("train", data.train), ("test", data.test))
     ]
     return [
         *drifts(spec.net, data),
         *((looks, shift) for shift in shifts),
-        *((end, evaluation) for evaluation in evaluations),
+        *accuracies(data, {"train": end, "test": end}),
     ]
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from bnkit.data import load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
-from bnkit.models import StackedMLP, StackedStep
+from bnkit.fully_connected import accuracies, net
+from bnkit.models import StackedStep
 from bnkit.rows import Row
 from bnkit.train import Batch, growing, stacked_batches, train
 
@@ -64,24 +64,14 @@ def run(spec: Shuffling, seeds: Sequence[int], progress: str | None = None) -> l
         the last step those of validation and training images.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
+    x, y = torch.tensor(data.train.flat), torch.tensor(data.train.y)
     make = stacked_batches if spec.reshuffle else same_batches
     last = [spec.num_steps]
     looks = growing(0, spec.num_steps, interval=20, growth=1.4)
     return train(
         model,
-        make(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        make(x, y, batch_size=spec.batch_size, seeds=seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,

@@ -18,18 +18,17 @@ from torch import Tensor
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
 from bnkit.experiments.dropout_placement import (
-    accuracies,
     projected,
     reestimated,
     set_statistics,
     statistics,
 )
+from bnkit.fully_connected import accuracies, batches, evaluation, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.models.stacked_mlp import StackedBatchNorm
-from bnkit.probes import Evaluation
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import TakeStep, at, stacked_batches, train
+from bnkit.train import TakeStep, at, train
 
 Averages = list[tuple[Tensor, Tensor]]  # mean and variance of each BN
 USUAL = 0.1  # the running_rate of torch and of this book
@@ -88,7 +87,7 @@ def run(spec: SmallBatches, seeds: Sequence[int], progress: str | None = None) -
         moving averages if precise ones remove just 0.8 of it.
     """
     data = load(spec.data_set)
-    model = network(spec, data, seeds)
+    model = net(spec, data, seeds)
     step: TakeStep = StackedStep(model)
     tenths, last = [spec.num_steps * tenth // 10 for tenth in range(11)], [spec.num_steps]
     probes = accuracies(data, {"test": tenths, "validation": last, "train": last})
@@ -98,12 +97,7 @@ def run(spec: SmallBatches, seeds: Sequence[int], progress: str | None = None) -
         probes.append((few, OtherStatistics(spec, data, averaging)))
     rows = train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -112,17 +106,6 @@ def run(spec: SmallBatches, seeds: Sequence[int], progress: str | None = None) -
         progress=progress,
     )
     return rows + projected(rows, spec.num_steps, share=0.8, to="test_accuracy_precise")
-
-
-def network(spec: SmallBatches, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
-    """The nets of all seeds."""
-    return StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
 
 
 class MovingAverages:
@@ -167,10 +150,7 @@ class OtherStatistics:
     def __init__(self, spec: SmallBatches, data: Dataset, averaging: MovingAverages) -> None:
         self._train, self._batch_size = torch.tensor(data.train.flat), spec.batch_size
         self._averaging = averaging
-        test = data.test
-        self._test = Evaluation(
-            "test", torch.tensor(test.flat), torch.tensor(test.y), data.num_classes
-        )
+        self._test = evaluation(data, "test")
 
     def __call__(self, event: StepEvent) -> list[Row]:
         """Rows "test_accuracy_moving@r", "test_accuracy_averaged", "test_accuracy_precise"."""

@@ -35,6 +35,7 @@ import torch
 
 from bnkit.data import Dataset, load
 from bnkit.experiments import Tuned
+from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.models.altered_step import (
     ClippedStep,
@@ -45,7 +46,7 @@ from bnkit.models.altered_step import (
 )
 from bnkit.probes import Evaluation, Sharpness, Smoothness
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, TakeStep, at, growing, stacked_batches, train
+from bnkit.train import Probe, Schedule, TakeStep, at, growing, train
 
 Way = Literal["plain", "sharpness_aware", "clipped", "scaled_head", "skipped"]
 
@@ -135,15 +136,9 @@ def run(spec: SmoothnessMediation, seeds: Sequence[int], progress: str | None = 
     """
     data = load(spec.data_set)
     model = _model(spec, seeds, data)
-    batches = stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
-        batch_size=spec.batch_size,
-        seeds=seeds,
-    )
     rows = train(
         model,
-        batches,
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -155,8 +150,8 @@ def run(spec: SmoothnessMediation, seeds: Sequence[int], progress: str | None = 
 
 
 def _model(spec: SmoothnessMediation, seeds: Sequence[int], data: Dataset) -> StackedMLP:
-    sizes = (data.train.flat.shape[1], *spec.widths, data.num_classes)
     if spec.way == "scaled_head":
+        sizes = (data.train.flat.shape[1], *spec.widths, data.num_classes)
         return ScaledHeadMLP(
             sizes,
             seeds,
@@ -165,7 +160,7 @@ def _model(spec: SmoothnessMediation, seeds: Sequence[int], data: Dataset) -> St
             init=spec.init,
             head_scale=spec.dose,
         )
-    return StackedMLP(sizes, seeds, norm=spec.norm, activation=spec.activation, init=spec.init)
+    return net(spec, data, seeds)
 
 
 def _step(spec: SmoothnessMediation, model: StackedMLP) -> TakeStep:
@@ -187,22 +182,14 @@ def looks(spec: SmoothnessMediation) -> list[int]:
 
 def probes(spec: SmoothnessMediation, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
-    curve = at(growing(0, spec.num_steps, interval=10, growth=1.07))
+    curve = growing(0, spec.num_steps, interval=10, growth=1.07)
     x, y = (torch.tensor(a[: spec.batch_size]) for a in (data.train.flat, data.train.y))
     often, seldom = at(looks(spec)), at(looks(spec)[2::2])
-    last = at([spec.num_steps])
-    evaluations = {
-        name: Evaluation(name, torch.tensor(split.flat[:most]), torch.tensor(split.y[:most]), 10)
-        for name, split, most in (
-            ("test", data.test, None),
-            ("validation", data.validation, None),
-            ("train", data.train, 5_000),
-        )
-    }
+    last = [spec.num_steps]
+    some_x, some_y = (torch.tensor(a[:5_000]) for a in (data.train.flat, data.train.y))
     return [
-        (curve, evaluations["test"]),
-        (last, evaluations["validation"]),  # it chooses the rate
-        (last, evaluations["train"]),
+        *accuracies(data, {"test": curve, "validation": last}),  # validation chooses the rate
+        (at(last), Evaluation("train", some_x, some_y, data.num_classes)),
         (often, Evaluation("look", x, y, data.num_classes, bn_mode="batch")),
         (often, OnOneBatch(Smoothness(lengths=spec.lengths, dtype=None), x, y)),
         (seldom, OnOneBatch(Sharpness(tolerance=0.01, dtype=None), x, y)),

@@ -13,11 +13,11 @@ import torch
 
 from bnkit.data import Split, load
 from bnkit.experiments import Tuned
-from bnkit.experiments.dropout_placement import accuracies
-from bnkit.models import StackedMLP, StackedStep
+from bnkit.fully_connected import accuracies, batches, net
+from bnkit.models import StackedStep
 from bnkit.probes.guard import BnMode, measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import at, stacked_batches, train
+from bnkit.train import at, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +54,11 @@ def run(spec: TrainOrEvalMode, seeds: Sequence[int], progress: str | None = None
         over the same images, those that make up whole groups.
     """
     data = load(spec.data_set)
-    model = StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    model = net(spec, data, seeds)
     last = [spec.num_steps]
     return train(
         model,
-        stacked_batches(
-            torch.tensor(data.train.flat),
-            torch.tensor(data.train.y),
-            batch_size=spec.batch_size,
-            seeds=seeds,
-        ),
+        batches(data, spec.batch_size, seeds),
         seeds=seeds,
         rate=spec.rate,
         num_steps=spec.num_steps,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bnkit.data import Dataset, load
 from bnkit.experiments.nonlinearities import Final, replicated, to_the_end
+from bnkit.fully_connected import net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row
 from bnkit.train import TakeStep
@@ -122,13 +123,7 @@ def _trained(
 
 def network(spec: WeightDecayGrid, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
     """The nets of all seeds."""
-    return StackedMLP(
-        (data.train.flat.shape[1], *spec.widths, data.num_classes),
-        seeds,
-        norm=spec.norm,
-        activation=spec.activation,
-        init=spec.init,
-    )
+    return net(spec, data, seeds)
 
 
 def decaying(model: StackedMLP, penalty: float) -> TakeStep:

@@ -17,9 +17,9 @@ from bnkit.experiments.drift_decomposition import (
     donor,
     earlier,
     mean_drifts,
-    net,
     run,
 )
+from bnkit.fully_connected import net
 from bnkit.models import StackedMLP
 from bnkit.rows import Row, StepEvent
 

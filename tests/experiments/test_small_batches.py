@@ -12,9 +12,9 @@ from bnkit.experiments.small_batches import (
     MovingAverages,
     OtherStatistics,
     SmallBatches,
-    network,
     run,
 )
+from bnkit.fully_connected import net
 from bnkit.models import StackedStep
 from bnkit.rows import StepEvent
 from bnkit.train import stacked_batches, train
@@ -44,11 +44,11 @@ def batches(digits, seeds=SEEDS):
 
 
 def test_every_rate_has_the_averages_of_a_net_that_was_trained_with_it(digits):
-    model = network(SPEC, digits, SEEDS)
+    model = net(SPEC, digits, SEEDS)
     averaging = MovingAverages(model, StackedStep(model), (0.01, 0.1, 0.5))
     train(model, batches(digits), seeds=SEEDS, rate=0.1, num_steps=12, step=averaging)
     for running_rate, averages in {**averaging.of, 0.1: None}.items():
-        twin = network(SPEC, digits, SEEDS)
+        twin = net(SPEC, digits, SEEDS)
         for norm in twin.norms:
             norm.bn.momentum = running_rate
         train(twin, batches(digits), seeds=SEEDS, rate=0.1, num_steps=12, step=StackedStep(twin))
@@ -63,7 +63,7 @@ def test_every_rate_has_the_averages_of_a_net_that_was_trained_with_it(digits):
 
 
 def test_precise_statistics_are_those_of_the_whole_training_set(digits):
-    model = network(SPEC, digits, SEEDS)
+    model = net(SPEC, digits, SEEDS)
     averaging = MovingAverages(model, StackedStep(model), (0.1,))
     train(model, batches(digits), seeds=SEEDS, rate=0.1, num_steps=12, step=averaging)
     probe = OtherStatistics(SPEC, digits, averaging)
