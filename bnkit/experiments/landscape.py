@@ -13,6 +13,7 @@ unit, as the nonlinearity sees it and in front of the normalizer.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -193,18 +194,33 @@ def run(spec: LossLandscape, seeds: Sequence[int], progress: str | None = None) 
         `ALL_JUDGED`.
     """
     rows = []
-    for seed in seeds:
-        seen = _trained(spec, seed, progress)
-        rows += seen + over_looks(seen, seed, spec.num_steps, ALL_JUDGED)
+    with _float32_convolutions():
+        for seed in seeds:
+            seen = _trained(spec, seed, progress)
+            rows += seen + over_looks(seen, seed, spec.num_steps, ALL_JUDGED)
     return rows
+
+
+@contextmanager
+def _float32_convolutions() -> Iterator[None]:
+    """Inside, a GPU rounds no input of a convolution to TF32, which it does by default.
+
+    TF32 has 10 bits: its errors would be as large as what a gradient changes by over a short step.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _trained(spec: LossLandscape, seed: int, progress: str | None) -> list[Row]:
     data = load(spec.data_set)
     chosen = subset(spec, data)
-    model = _model(spec, seed, data)
+    model = net(spec, seed, data)
     batches = stacked_batches(
-        _inputs(spec, data.train.x[chosen]),
+        inputs(spec, data.train.x[chosen]),
         torch.tensor(data.train.y[chosen], device=spec.device),
         batch_size=spec.batch_size,
         seeds=[seed],
@@ -228,14 +244,15 @@ def _step(spec: LossLandscape, model: Model) -> TakeStep | None:
     return None if spec.device == "cpu" else GraphedStep(model, cross_entropy)
 
 
-def _model(spec: LossLandscape, seed: int, data: Dataset) -> Model:
+def net(spec: LossLandscape, seed: int, data: Dataset) -> Model:
+    """A fresh network for this seed, on its device."""
     if spec.network == "mlp":
         num_inputs = int(np.prod(data.image_shape))
         sizes = (num_inputs, *spec.widths, data.num_classes)
         return StackedMLP(sizes, [seed], norm=spec.norm, activation="relu", init=spec.init)
     if spec.network == "vgg":
-        net = VGG(data.image_shape, data.num_classes, seed, norm=spec.norm, init=spec.init)
-        return _channels_last(net.to(spec.device))
+        vgg = VGG(data.image_shape, data.num_classes, seed, norm=spec.norm, init=spec.init)
+        return _channels_last(vgg.to(spec.device))
     pairs = zip(spec.widths[::2], spec.widths[1::2], strict=True)  # two before each pooling
     model = PlainCNN(
         data.image_shape,
@@ -248,13 +265,13 @@ def _model(spec: LossLandscape, seed: int, data: Dataset) -> Model:
     return _channels_last(model)
 
 
-def _channels_last(net: PlainCNN) -> PlainCNN:
+def _channels_last(model: PlainCNN) -> PlainCNN:
     """The same net, its memory in the order that is twice as fast on a CPU."""
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
 
 
-def _inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:
+def inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:
     """(N, C, H, W) images as the network takes them."""
     if spec.network == "mlp":
         return torch.tensor(images.reshape(len(images), -1))
@@ -263,15 +280,15 @@ def _inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:
 
 def unstacked(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The batches of one seed, (1, N, ...), for a network that knows of no stack."""
-    for inputs, targets in batches:
-        yield inputs[0].contiguous(memory_format=torch.channels_last), targets[0]
+    for x, y in batches:
+        yield x[0].contiguous(memory_format=torch.channels_last), y[0]
 
 
 def curves(spec: LossLandscape, data: Dataset) -> Looks:
     """Accuracies; that of validation at the end chooses the rate."""
 
     def evaluation(name: str, images: np.ndarray, labels: np.ndarray) -> Evaluation:
-        x, y = _inputs(spec, images), torch.tensor(labels, device=spec.device)
+        x, y = inputs(spec, images), torch.tensor(labels, device=spec.device)
         return Evaluation(name, x, y, data.num_classes, chunk=250)
 
     due = growing(0, spec.num_steps, interval=spec.curve_interval, growth=1.1)
@@ -323,7 +340,7 @@ def random_walks(spec: LossLandscape) -> Smoothness:
 
 def units(spec: LossLandscape, data: Dataset) -> Looks:
     """The moments of the units: of two by step, of higher ones from look to look."""
-    x = _inputs(spec, data.validation.x[: spec.num_probe_examples])
+    x = inputs(spec, data.validation.x[: spec.num_probe_examples])
     num_layers = len(spec.widths)
     starts = [spec.num_steps * k // spec.num_moments for k in range(spec.num_moments)]
     steps = at({*starts, *(start + 1 for start in starts)})

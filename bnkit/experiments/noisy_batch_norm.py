@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bnkit.data import Dataset, load
-from bnkit.experiments import Tuned, full_scale
+from bnkit.experiments import Tuned, full_scale, noisy_cnn
 from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP
 from bnkit.models.shifting_noise import ShiftingNoise
@@ -62,7 +62,11 @@ MLP_ARMS = {
     },
     "none-absolute-0.5": Tuned(replace(PLAIN, dose=0.5)),
 }
-ARMS = MLP_ARMS | {f"{arm}-vgg": full_scale.ARMS[arm] for arm in ("none", "batch", "noisy-0.5")}
+ARMS = {
+    **MLP_ARMS,
+    **{f"{arm}-cnn": spec for arm, spec in noisy_cnn.ARMS.items()},
+    **{f"{arm}-vgg": full_scale.ARMS[arm] for arm in ("none", "batch", "noisy-0.5")},
+}
 RATES = (0.01, 1.0)
 STACK = 10
 

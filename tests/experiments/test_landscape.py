@@ -8,7 +8,7 @@ import torch
 
 from bnkit import claims, experiments, store
 from bnkit.data import load
-from bnkit.experiments import Tuned
+from bnkit.experiments import Tuned, landscape
 from bnkit.experiments.landscape import (
     ALL_JUDGED,
     ARMS,
@@ -108,14 +108,14 @@ def test_the_convolutional_net_learns():
 
 
 def test_channels_last_is_the_same_net():
-    from bnkit.experiments.landscape import _inputs, _model
+    from bnkit.experiments.landscape import inputs, net
 
     spec, data = SPECS["cnn"], load("digits")
-    model, images = _model(spec, 0, data), data.test.x[:20]
+    model, images = net(spec, 0, data), data.test.x[:20]
     usual = model.__class__(
         data.image_shape, data.num_classes, 0, stages=((4, 6), (6, 8)), norm="batch", init="he"
     )
-    torch.testing.assert_close(model(_inputs(spec, images)), usual(torch.tensor(images)))
+    torch.testing.assert_close(model(inputs(spec, images)), usual(torch.tensor(images)))
 
 
 def test_raw_lengths_are_equal_in_all_arms_and_own_lengths_go_with_the_rate():
@@ -204,6 +204,20 @@ def test_the_full_scale_twin_makes_the_same_rows(tmp_path, monkeypatch, recorded
     spec = replace(NONE_VGG, **{**SHORT, **few, **more, "data_set": str(path)})
     rows = run(spec, [0])
     assert {row.name for row in rows} >= {row.name for row in recorded["cnn"] if row.step == 24}
+
+
+def test_no_convolution_is_rounded_to_tf32_and_what_was_allowed_is_allowed_again(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        landscape, "_trained", lambda *_: seen.append(torch.backends.cudnn.allow_tf32)
+    )
+    monkeypatch.setattr(landscape, "over_looks", lambda *_: 1 / 0)
+    for allowed in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        with pytest.raises(ZeroDivisionError):
+            run(SPECS["cnn"], [0])
+        assert torch.backends.cudnn.allow_tf32 == allowed
+    assert seen == [False, False]
 
 
 def test_the_full_scale_arms_wait_for_a_gpu():
