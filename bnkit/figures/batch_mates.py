@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.interactive import Interactive, slider
 from bnkit.figures.style import BLUE, CYCLE, FAINT, INK, ORANGE, SINGLE, WIDE
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import AMBER, BLUE, COLORS, CYCLE, FAINT, GREEN, INK, LABELS, PINK, WIDE
 

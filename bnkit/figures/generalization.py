@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.style import BLUE, FAINT, GREEN, INK, ORANGE, WIDE
 from bnkit.figures.training import curves
 from bnkit.judging.estimates import Mean

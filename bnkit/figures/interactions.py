@@ -4,8 +4,7 @@ Tables have the columns of a row: seed, step, name, value, unit. The name of an 
 that of its color: "batch", "none".
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,84 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
 
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.scoreboard import short
 from bnkit.figures.style import AMBER, BLUE, COLORS, FAINT, GREEN, INK, LABELS, ORANGE, SINGLE, WIDE
 
 Array = NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
 
-NOT_YET = "not yet measured"
 ORDERS = {"order 1": BLUE, "order 2": ORANGE, "order 3": GREEN, "orders 4 and above": AMBER}
-
-
-def found(verdict: Any) -> str:
-    """A verdict of the ledger in words: what was estimated, its interval if any, and the word.
-
-    Args:
-        verdict: a `Verdict`, or None where there is none yet.
-    """
-    if verdict is None:
-        return NOT_YET
-    interval = f" [{short(verdict.low)}, {short(verdict.high)}]" if verdict.p is not None else ""
-    return f"{verdict.unit} {short(verdict.effect)}{interval}, {verdict.verdict}"
-
-
-def side(verdict: Any, at: float = 1.0) -> str:
-    """On which side of `at` the whole interval lies, in words that fit "is ... with BN"."""
-    if verdict is None:
-        return NOT_YET
-    if verdict.high < at:
-        return "smaller with BN"
-    return "larger with BN" if verdict.low > at else "not distinguishable from that without BN"
-
-
-def parts(entry: Any) -> list[Any]:
-    """The verdicts of the parts of an entry's rule, each None where there is none yet."""
-    if entry.verdict is None:
-        return [None] * len(getattr(entry.claim.rule, "parts", ()))
-    return list(entry.verdict.parts)
-
-
-def controls(entries: Sequence[Any]) -> pd.DataFrame:
-    """Of each entry the rules judged beside it, as text: one row a control."""
-    rows = {
-        name: found(verdict).rsplit(", ", 1)
-        for entry in entries
-        for name, verdict in entry.controls.items()
-    }
-    rows = rows or {"controls": [NOT_YET, "untested"]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["found", "verdict"])
-
-
-def last(tables: Tables, name: str) -> dict[str, Array]:
-    """Arm -> (n,) the value of a metric at the last step of each seed."""
-    return {arm: _last(table, name).to_numpy() for arm, table in tables.items()}
-
-
-def medians(tables: Tables, metrics: Mapping[str, str], arms: Sequence[str]) -> pd.DataFrame:
-    """The last value of some metrics as text, median over seeds: a row a metric, a column an arm.
-
-    Args:
-        tables: arm -> rows.
-        metrics: name -> what its row is called.
-        arms: the columns; one without a table says that it is not yet measured.
-    """
-    columns = {}
-    for arm in arms:
-        table = tables.get(arm)
-        columns[arm] = [
-            NOT_YET if table is None else short(_last(table, name).median()) for name in metrics
-        ]
-    return pd.DataFrame(columns, index=list(metrics.values()))
-
-
-def over_looks(tables: Tables, name: str, arm: str, statistic: Callable[[Array], float]) -> str:
-    """A statistic of a curve's values at all looks of all seeds, as text; NaN are left out."""
-    if arm not in tables:
-        return NOT_YET
-    table = tables[arm]
-    return short(float(statistic(table[table["name"] == name]["value"].dropna().to_numpy())))
 
 
 def between_layers(tables: Tables, what: str, arm: str) -> str:
@@ -102,11 +31,6 @@ def between_layers(tables: Tables, what: str, arm: str) -> str:
         return NOT_YET
     cross, missed = (_curve(tables[arm], f"{what}_{m}") for m in ("cross_share", "remainder"))
     return f"{100 * np.nanmedian(cross / missed):.0f}"
-
-
-def _last(table: pd.DataFrame, name: str) -> pd.Series:
-    """The value at the last step of each seed."""
-    return table[table["name"] == name].sort_values("step").groupby("seed")["value"].last()
 
 
 def by_order(

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import COLORS, FAINT, WIDE
 from bnkit.figures.training import curves

@@ -5,7 +5,7 @@ A manipulation is a kind, such as sharpness-aware steps, at several doses; its a
 rows have the columns of a row: seed, step, name, value, unit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,9 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from bnkit.figures.interactions import NOT_YET, found
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.interactive import AXIS, Interactive, slider
-from bnkit.figures.scoreboard import short
 from bnkit.figures.style import (
     AMBER,
     BLUE,
@@ -134,16 +133,16 @@ def by_dose(
             limits += _responses(axes, runs, kinds[name], metric, LOOKS[name])
         low, high = 0.8 * min(limits), 1.25 * max(limits)
         for axes, name in zip(panels, names, strict=True):
-            smoothed = _base(kinds[name]) == "none"
+            smoothed = base_of(kinds[name]) == "none"
             shaded = (low, 1 / factor) if smoothed else (factor, high)
             axes.axhspan(*shaded, color=GRID, alpha=0.6, zorder=0)
-            axes.axhline(1.0, color=COLORS[_base(kinds[name])], linewidth=1.0, linestyle="--")
+            axes.axhline(1.0, color=COLORS[base_of(kinds[name])], linewidth=1.0, linestyle="--")
             _ratio_axis(axes, low, high)
         panels[0].set_ylabel(label, fontsize=9)
     for axes, name in zip(every[0], names, strict=True):
         axes.set_title(TITLES[name], fontsize=9.5)
     for axes, name in zip(every[-1], names, strict=True):
-        marks = [_dose(spec) for spec in kinds[name].values()]
+        marks = [dose_of(spec) for spec in kinds[name].values()]
         rotation = 30 if name == "init" else 0
         axes.set_xticks(
             range(len(marks) + 1), [START.get(name, "0"), *marks], fontsize=8, rotation=rotation
@@ -161,7 +160,7 @@ def _responses(
     axes.grid(visible=False, axis="x")
     medians, drawn = {0: 1.0}, []
     for place, arm in enumerate(arms, 1):
-        ratio = _over_base(runs, arm, _base(arms), metric)
+        ratio = over_base(runs, arm, base_of(arms), metric)
         if ratio.empty:
             continue
         missed = _missed(runs[arm], metric).reindex(ratio.index)
@@ -210,7 +209,7 @@ def speed_and_smoothness(
     bases = {base: runs[base] for base in ("none", "batch") if base in runs}
     for axes, base in zip(panels, ("none", "batch"), strict=True):
         for kind, arms in kinds.items():
-            if _base(arms) != base:
+            if base_of(arms) != base:
                 continue
             color, marker = LOOKS[kind]
             there = [runs[arm] for arm in arms if arm in runs]
@@ -303,10 +302,10 @@ def by_manipulation(tables: Tables, kinds: Kinds) -> Interactive:
         kinds: kind -> arm -> spec, a position of the slider for each arm.
     """
     shown = {
-        arm: f"{LABELS[_base(arms)]}: {TITLES[kind]}, {_dose(spec)}"
+        arm: f"{LABELS[base_of(arms)]}: {TITLES[kind]}, {dose_of(spec)}"
         for kind, arms in kinds.items()
         for arm, spec in arms.items()
-        if arm in tables and _base(arms) in tables
+        if arm in tables and base_of(arms) in tables
     }
     if not shown:
         figure = go.Figure()
@@ -400,79 +399,8 @@ def slopes(chains: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def shares(chains: Mapping[str, Any]) -> pd.DataFrame:
-    """The links of each chain as text: factors a and c, slope b, the mediated share.
-
-    Args:
-        chains: name -> `judging.mediation.Mediation`; may be empty.
-    """
-    columns = ["BN on smoothness, factor", "slope b", "BN on steps, factor", "share mediated"]
-    rows = {
-        name: [
-            _interval(chain.treatment_on_mediator, np.exp),
-            _interval(chain.mediator_on_outcome),
-            _interval(chain.total, np.exp),
-            _interval(chain.share),
-        ]
-        for name, chain in chains.items()
-    }
-    rows = rows or {NOT_YET: [""] * len(columns)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-def _interval(estimate: Any, turned: Any = lambda value: value) -> str:
-    effect, low, high = (
-        short(float(turned(v)))
-        for v in (estimate.effect, estimate.lower(0.025), estimate.upper(0.025))
-    )
-    return f"{effect} [{low}, {high}]"
-
-
-def share(chains: Mapping[str, Any], name: str) -> str:
-    """The mediated share of one chain with its interval, as text."""
-    return _interval(chains[name].share) if name in chains else NOT_YET
-
-
-def judged(rules: Mapping[str, Any], sentences: Mapping[str, str]) -> pd.DataFrame:
-    """Comparisons in words with what was found: one row each.
-
-    Args:
-        rules: name -> `Verdict`; one that is missing or None has not been measured.
-        sentences: name -> the statement that "supported" affirms.
-    """
-    rows = {}
-    for name, sentence in sentences.items():
-        verdict = rules.get(name)
-        text, _, word = found(verdict).rpartition(", ")
-        rows[sentence] = (text, word) if verdict is not None else (NOT_YET, "untested")
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["found", "verdict"])
-
-
-def overview(
-    runs: Runs, arms: Sequence[str], metrics: Mapping[str, str], counted: Collection[str] = ()
-) -> pd.DataFrame:
-    """Medians over seeds as text: a row an arm that has runs, a column a metric.
-
-    Args:
-        runs: of all arms.
-        arms: the rows.
-        metrics: column of the runs -> what it is called.
-        counted: metrics of 0 and 1 whose sum is shown.
-    """
-    rows = {
-        arm: [
-            f"{runs[arm][metric].agg('sum' if metric in counted else 'median'):.4g}"
-            for metric in metrics
-        ]
-        for arm in arms
-        if arm in runs
-    }
-    rows = rows or {NOT_YET: [""] * len(metrics)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(metrics.values()))
-
-
-def _over_base(runs: Runs, arm: str, base: str, metric: str) -> pd.Series:
-    """Of the seeds that both have."""
+def over_base(runs: Runs, arm: str, base: str, metric: str) -> pd.Series:
+    """A metric in units of an arm without a dose, of the seeds that both have; may be empty."""
     if arm not in runs or base not in runs:
         return pd.Series(dtype=float)
     both = runs[arm].index.intersection(runs[base].index)
@@ -484,11 +412,13 @@ def _missed(table: pd.DataFrame, metric: str) -> pd.Series:
     return table[name] > 0 if name in table else pd.Series(False, index=table.index)
 
 
-def _base(arms: Mapping[str, Any]) -> str:
+def base_of(arms: Mapping[str, Any]) -> str:
+    """The arm without a dose, "none" or "batch", of the doses of one kind."""
     return next(iter(arms)).partition("-")[0]
 
 
-def _dose(spec: Any) -> str:
+def dose_of(spec: Any) -> str:
+    """A dose as text."""
     return f"{abs(spec.dose):g}" if spec.dose else {"he": "He"}.get(spec.init, spec.init)
 
 

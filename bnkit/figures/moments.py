@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.style import BLUE, COLORS, FAINT, GRID, INK, LABELS, ORANGE, WIDE
 
 Array = NDArray[np.float64]

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.generalization import NETS, bars
-from bnkit.figures.interactions import NOT_YET
 from bnkit.figures.style import AMBER, BLUE, FAINT, GREEN, ORANGE, WIDE
 from bnkit.judging.estimates import Mean
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, LABELS, PINK, WIDE
 from bnkit.judging.estimates import Mean

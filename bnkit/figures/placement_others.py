@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from bnkit.figures import table_html
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.placement import Runs, paired, strips
 from bnkit.figures.style import AMBER, BLUE, COLORS, CYCLE, FAINT, GREEN, INK, LABELS, PINK, WIDE
 

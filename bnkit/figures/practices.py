@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.intervals import half_width
 from bnkit.figures.style import AMBER, COLORS, CYCLE, FAINT, GREEN, INK, LABELS, WIDE
 from bnkit.figures.training import curves

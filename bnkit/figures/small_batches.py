@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.intervals import half_width
 from bnkit.figures.style import (
     AMBER,

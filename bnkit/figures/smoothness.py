@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bnkit import experiments, sweep
 from bnkit.errors import InputError
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, GRID, INK, LABELS, PINK, SINGLE, WIDE
 
@@ -254,11 +254,39 @@ def text_of(values: pd.Series, form: str = "{}", scale: float = 1.0) -> str:
 
 def rate_of(experiment: str, arm: str) -> str:
     """The rate of an arm as text; a word where it is not tuned yet."""
+    rate = _rate(experiment, arm)
+    return NOT_YET if rate is None else short(rate)
+
+
+def times_rate(
+    tables: Tables, arms: Mapping[str, str], experiment: str, windows: Mapping[str, str]
+) -> pd.DataFrame:
+    """An eigenvalue in units of one over the rate, as text: descent is stable up to 2.
+
+    Args:
+        tables: arm -> rows.
+        arms: arm -> what its row is called.
+        experiment: whose arms they are.
+        windows: metric with the eigenvalue -> what its column is called. The median over seeds.
+    """
+    rows = {}
+    for arm, label in arms.items():
+        rate = _rate(experiment, arm)
+        values = [last(tables.get(arm), metric) for metric in windows]
+        found = [text_of(v, scale=rate) if rate else NOT_YET for v in values]
+        rows[label] = [NOT_YET if rate is None else short(rate), text_of(values[0]), *found]
+    names = [f"eigenvalue × rate, {when}" for when in windows.values()]
+    columns = ["rate", "largest eigenvalue", *names]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _rate(experiment: str, arm: str) -> float | None:
+    """None where it is not tuned yet."""
     try:
         spec = sweep.resolve(experiment, experiments.find(experiment).ARMS[arm])
     except InputError:
-        return NOT_YET
-    return short(spec.rate)
+        return None
+    return float(spec.rate)
 
 
 def curves(table: pd.DataFrame, name: str) -> pd.DataFrame:

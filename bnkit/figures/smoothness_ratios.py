@@ -4,7 +4,7 @@ Tables have the columns of a row: seed, step, name, value, unit; arms are paired
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -12,15 +12,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
+from bnkit.figures.scoreboard import short
 from bnkit.figures.smoothness import Tables, last, say
-from bnkit.figures.style import FAINT, GREEN, GRID, INK
+from bnkit.figures.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE
 from bnkit.judging.estimates import Mean
 
 Array = NDArray[np.float64]
+
+WORDS = {
+    "above": (BLUE, "smoother with BN"),
+    "below": (ORANGE, "rougher with BN"),
+    "either": (FAINT, "not distinguishable"),
+}
 
 
 class Ratio(NamedTuple):
@@ -119,18 +127,65 @@ def _one_ratio(axes: Axes, y: float, found: Ratio, color: str) -> Any:
     return axes.plot(found.effect, y, "|", color=color, markersize=9, markeredgewidth=2)[0]
 
 
+def matrix(
+    tables: Tables,
+    pairs: Pairs,
+    metrics: Mapping[str, str],
+    *,
+    judged: Collection[tuple[str, frozenset[str]]] = (),
+) -> Figure:
+    """Every ruler on every net at both kinds of rates: which net its interval calls the smoother.
+
+    A field has the ratio of the plain net to BN, and its color says on which side of 1 the 95 %
+    interval lies. It says so where an arm is not recorded, and is empty where the net is not
+    measured with that ruler.
+
+    Args:
+        tables: arm -> rows.
+        pairs: net -> label of the comparison -> the two arms, a column each.
+        metrics: metric -> label of its row, from the top.
+        judged: metric and arms of the ratios that a rule decides, which are in bold type.
+    """
+    columns = {(net, label): arms for net, of in pairs.items() for label, arms in of.items()}
+    names = {arm: set(table["name"]) for arm, table in tables.items()}
+    figure, axes = plt.subplots(figsize=(7.6, 1.3 + 0.29 * len(metrics)))
+    for x, ((net, _), arms) in enumerate(columns.items()):
+        of_net = [names[arm] for pair in pairs[net].values() for arm in pair if arm in names]
+        for y, metric in enumerate(metrics):
+            found = ratio(tables, *arms, metric)
+            color = (WORDS[found.word][0], 0.35) if found else "white"
+            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=color, edgecolor="white", linewidth=2))
+            due = not of_net or any(metric in of_arm for of_arm in of_net)
+            absent = "" if set(arms) <= set(tables) or not due else NOT_YET
+            written = short(found.effect) if found else absent
+            weight = "bold" if (metric, frozenset(arms)) in judged else "normal"
+            axes.text(x + 0.5, y + 0.5, written, ha="center", va="center", weight=weight,
+                      fontsize=8.5 if found else 7, color=INK if found else FAINT)  # fmt: skip
+    axes.set(xlim=(0, len(columns)), ylim=(len(metrics), 0))
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [f"{net}\n{of}" for net, of in columns])
+    axes.set_yticks(np.arange(len(metrics)) + 0.5, list(metrics.values()))
+    axes.tick_params(length=0, labelsize=8.5, top=True, labeltop=True, labelbottom=False)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    looks = [Patch(color=(color, 0.35), label=word) for color, word in WORDS.values()]
+    figure.legend(handles=looks, loc="outside lower center", ncols=len(looks))
+    return figure
+
+
 def tally(tables: Tables, pairs: Pairs, metrics: Iterable[str]) -> str:
-    """How many of these ratios, plain over BN, lie wholly on either side of 1, in a sentence."""
+    """How many of these ratios, plain over BN, lie wholly on either side of 1, in words."""
     metrics = list(metrics)
     arms = [pair for comparisons in pairs.values() for pair in comparisons.values()]
     found = [r for metric in metrics for pair in arms if (r := ratio(tables, *pair, metric))]
     if not found:
-        return "None of these is recorded yet."
+        return NOT_YET
     counts = Counter(r.word for r in found)
-    seeds = sorted({len(r.values) for r in found})
-    n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return (
-        f"Of the {len(found)} ratios in this figure (n = {n} seeds) {counts['above']} lie with "
-        f"their whole interval above 1, smoother with BN; {counts['below']} lie wholly below 1, "
-        f"rougher with BN; the intervals of {counts['either']} include 1 or have no end."
-    )
+    words = ", ".join(f"{counts[word]} {label}" for word, (_, label) in WORDS.items())
+    return f"of {len(found)} ratios {words}"
+
+
+def text(found: Ratio | None) -> str:
+    """A ratio with its interval; a word where there is none."""
+    if found is None:
+        return NOT_YET
+    return f"{short(found.effect)} [{short(found.low)}, {short(found.high)}]"

@@ -8,7 +8,7 @@ from scipy import stats
 
 from bnkit.experiments.dropout_variance_shift import shift
 from bnkit.figures import dropout, dropout_live
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.style import BLUE, COLORS, FAINT, ORANGE, PINK
 from bnkit.rows import Row
 

@@ -1,7 +1,5 @@
 """What is handed to the figures on joint steps: shares that add up, every seed, every look."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,75 +20,6 @@ def table(curves, name):
         for step, value in points
     ]
     return pd.DataFrame(rows, columns=Row._fields)
-
-
-def verdict(effect=0.5, low=0.25, high=0.75, word="undecided", **more):
-    return SimpleNamespace(
-        effect=effect,
-        low=low,
-        high=high,
-        verdict=word,
-        unit="ratio",
-        **{"p": 0.1, "parts": (), **more},
-    )
-
-
-# ------------------------------------------------------------------ in words
-
-
-def test_a_verdict_is_told_with_its_interval_and_a_missing_one_as_not_yet_measured():
-    assert interactions.found(verdict()) == "ratio 0.5 [0.25, 0.75], undecided"
-    assert interactions.found(verdict(p=None, word="supported")) == "ratio 0.5, supported"
-    assert interactions.found(None) == "not yet measured"
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "told"),
-    [
-        (0.25, 0.75, "smaller with BN"),
-        (1.25, 1.5, "larger with BN"),
-        (0.9, 1.1, "not distinguishable from that without BN"),
-        (0.5, 1.0, "not distinguishable from that without BN"),  # 1 itself is not excluded
-    ],
-)
-def test_a_side_is_told_only_where_the_whole_interval_lies_there(low, high, told):
-    assert interactions.side(verdict(low=low, high=high)) == told
-
-
-def test_there_are_as_many_parts_before_the_record_as_after_it():
-    claim = SimpleNamespace(rule=SimpleNamespace(parts=("one", "two")))
-    assert interactions.parts(SimpleNamespace(claim=claim, verdict=None)) == [None, None]
-    two = (verdict(0.5), verdict(0.6))
-    judged = SimpleNamespace(claim=claim, verdict=verdict(parts=two))
-    assert interactions.parts(judged) == list(two)
-
-
-def test_controls_have_a_row_each():
-    entries = [
-        SimpleNamespace(controls={"F2.deep": verdict(word="refuted")}),
-        SimpleNamespace(controls={}),
-    ]
-    found = interactions.controls(entries)
-    assert found.loc["F2.deep"].tolist() == ["ratio 0.5 [0.25, 0.75]", "refuted"]
-    assert len(found) == 1
-    assert interactions.controls([]).loc["controls"].tolist() == ["not yet measured", "untested"]
-
-
-def test_medians_are_of_the_last_step_and_over_seeds():
-    curves = [[(10, 1.0), (20, 3.0)], [(20, 5.0)], [(20, 4.0), (10, 9.0)]]
-    found = interactions.medians(
-        {"batch": table(curves, "error")}, {"error": "the error"}, ["batch", "none"]
-    )
-    assert found.at["the error", "batch"] == "4"
-    assert found.at["the error", "none"] == "not yet measured"
-    last = interactions.last({"batch": table(curves, "error")}, "error")
-    assert last["batch"].tolist() == [3.0, 5.0, 4.0]
-
-
-def test_a_statistic_over_looks_takes_all_seeds_and_leaves_nan_out():
-    tables = {"none": table([[(0, 1.0), (1, NAN)], [(0, 4.0), (1, -8.0)]], "c")}
-    assert interactions.over_looks(tables, "c", "none", np.mean) == "−1"
-    assert interactions.over_looks(tables, "c", "batch", np.mean) == "not yet measured"
 
 
 def test_what_is_between_layers_is_told_in_percent_of_the_remainder_of_the_same_look():

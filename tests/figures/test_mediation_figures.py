@@ -209,33 +209,3 @@ def test_slopes_have_a_row_each_with_its_interval():
     np.testing.assert_allclose(drawn[1].astype(float), [[-1, 0]])
     (empty,) = mediation.slopes({}).axes
     assert [text.get_text() for text in empty.texts] == [mediation.NOT_YET]
-
-
-def test_shares_are_written_as_factors_and_a_share():
-    found = mediation.shares({"β": CHAIN}).loc["β"]
-    assert found.tolist() == ["2 [2, 2]", "−1 [−1, −1]", "0.5 [0.5, 0.5]", "1 [1, 1]"]
-    assert mediation.share({"β": CHAIN}, "β") == "1 [1, 1]"
-    assert mediation.share({}, "β") == mediation.NOT_YET
-    assert mediation.shares({}).index.tolist() == [mediation.NOT_YET]
-
-
-def test_comparisons_stand_beside_what_was_found_of_them():
-    verdict = SimpleNamespace(
-        unit="ratio", effect=0.5, low=0.4, high=0.6, p=0.01, verdict="refuted"
-    )
-    rules = {"a": verdict, "b": None}
-    found = mediation.judged(rules, {"a": "one", "b": "two", "c": "three"})
-    assert found.loc["one"].tolist() == ["ratio 0.5 [0.4, 0.6]", "refuted"]
-    assert found.loc["two"].tolist() == found.loc["three"].tolist()
-    assert found.loc["two"].tolist() == [mediation.NOT_YET, "untested"]
-
-
-def test_the_overview_has_medians_and_counts_misses():
-    columns = {"steps_to_target": "steps", "steps_to_target_not_reached": "missed"}
-    missed = ["steps_to_target_not_reached"]
-    found = mediation.overview(RUNS, ["none", "absent", "none-sam-2"], columns, missed)
-    assert found.to_dict("index") == {
-        "none": {"steps": "300", "missed": "0"},
-        "none-sam-2": {"steps": "800.5", "missed": "1"},
-    }
-    assert mediation.overview({}, ["none"], columns).index.tolist() == [mediation.NOT_YET]

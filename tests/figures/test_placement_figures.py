@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bnkit.figures import placement, placement_live, placement_others
-from bnkit.figures.interactions import NOT_YET
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.style import BLUE, COLORS, GREEN, ORANGE, PINK
 
 CAFFENET = {

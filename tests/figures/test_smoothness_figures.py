@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from bnkit.figures import smoothness, smoothness_explorer, smoothness_ratios, smoothness_theory
-from bnkit.figures.style import BLUE, COLORS
+from bnkit.figures.style import BLUE, COLORS, FAINT, ORANGE
 
 
 def table(**curves):
@@ -133,10 +134,34 @@ def test_the_tally_counts_the_intervals_on_each_side_of_one():
     none = ending(x=[2.0, 2.1, 2.2], y=[0.1, 0.11, 0.12], z=[0.5, 1.0, 2.0])
     tables = {"none": none, "batch": ending(x=[1.0] * 3, y=[1.0] * 3, z=[1.0] * 3)}
     text = smoothness_ratios.tally(tables, PAIRS, ["x", "y", "z", "absent"])
-    assert text.startswith("Of the 3 ratios in this figure (n = 3 seeds) 1 lie with")
-    assert "1 lie wholly below 1" in text
-    assert "the intervals of 1 include 1" in text
-    assert smoothness_ratios.tally({}, PAIRS, ["x"]) == "None of these is recorded yet."
+    counts = "1 smoother with BN, 1 rougher with BN, 1 not distinguishable"
+    assert text == f"of 3 ratios {counts}"
+    assert smoothness_ratios.tally({}, PAIRS, ["x"]) == "not yet measured"
+
+
+def test_a_ratio_is_written_with_its_interval():
+    found = smoothness_ratios.Ratio(np.ones(2), 1.5, 0.5, np.inf)
+    assert smoothness_ratios.text(found) == "1.5 [0.5, ∞]"
+    assert smoothness_ratios.text(None) == "not yet measured"
+
+
+def test_a_field_of_the_matrix_has_the_ratio_and_the_color_of_its_side():
+    none = ending(x=[8.0, 8.1, 8.2], y=[0.1, 0.11, 0.12], z=[0.5, 1.0, 2.0])
+    tables = {"none": none, "batch": ending(x=[1.0] * 3, y=[1.0] * 3, z=[1.0] * 3)}
+    pairs = {"net": {"tuned": ("none", "batch"), "one rate": ("none", "batch@none")}}
+    metrics = {"x": "first", "y": "second", "z": "third", "absent": "fourth"}
+    judged = {("y", frozenset({"batch", "none"}))}
+    (axes,) = smoothness_ratios.matrix(tables, pairs, metrics, judged=judged).axes
+    assert texts(axes) == ["8.1", "0.11", "1", ""] + ["not yet measured"] * 3 + [""]
+    assert [text.get_weight() for text in axes.texts[:3]] == ["normal", "bold", "normal"]
+    colors = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert colors == [BLUE, ORANGE, FAINT] + ["#ffffff"] * 5
+    assert [patch.get_xy() for patch in axes.patches[3:5]] == [(0, 3), (1, 0)]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["net\ntuned", "net\none rate"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(metrics.values())
+    assert axes.get_ylim() == (4, 0)
+    (nothing,) = smoothness_ratios.matrix({}, pairs, metrics).axes
+    assert texts(nothing) == ["not yet measured"] * 8
 
 
 def test_rows_stand_from_the_top_with_lines_at_one_and_at_the_thresholds():
@@ -299,6 +324,22 @@ def test_a_rate_is_named_and_one_that_is_not_tuned_is_not(tmp_path, monkeypatch)
     assert smoothness.rate_of("edge_of_stability", "batch@0.2") == "0.2"
     monkeypatch.setattr("bnkit.places.records", lambda: tmp_path)
     assert smoothness.rate_of("landscape", "none") == "not yet measured"
+
+
+def test_an_eigenvalue_stands_in_units_of_one_over_its_rate():
+    tables = {"batch@0.2": ending(top=[10.0, 9.0, 12.0], late=[5.0, 5.0, 20.0])}
+    arms = {"batch@0.2": "with BN", "none@0.1": "without"}
+    windows = {"top": "all", "late": "late"}
+    found = smoothness.times_rate(tables, arms, "edge_of_stability", windows)
+    assert found.loc["with BN"].tolist() == ["0.2", "10", "2", "1"]
+    assert found.loc["without"].tolist() == ["0.1"] + ["not yet measured"] * 3
+    assert found.columns[2] == "eigenvalue × rate, all"
+
+
+def test_an_arm_without_a_tuned_rate_has_no_eigenvalue_in_its_unit(tmp_path, monkeypatch):
+    monkeypatch.setattr("bnkit.places.records", lambda: tmp_path)
+    found = smoothness.times_rate({}, {"none": "plain"}, "landscape", {"top": "all"})
+    assert found.loc["plain"].tolist() == ["not yet measured"] * 3
 
 
 @pytest.fixture(autouse=True)
