@@ -34,5 +34,15 @@ class ChannelNoise(nn.Module):
         of_channels = (1, x.shape[1], *[1] * (x.dim() - 2))
         mean = self.dose * (2 * x.new_empty(of_channels).uniform_() - 1)
         scale = 1 + self.dose / 2 * x.new_empty(of_channels).uniform_()
-        shift = mean + spread * (2 * torch.rand_like(x) - 1)
-        return torch.addcmul(shift, scale + spread * torch.randn_like(x), x)
+        shift, factor = torch.empty_like(x), torch.empty_like(x)
+        in_memory_order(shift).uniform_(-spread, spread)
+        in_memory_order(factor).normal_(0.0, spread)
+        return torch.addcmul(shift.add_(mean), factor.add_(scale), x)
+
+
+def in_memory_order(x: Tensor) -> Tensor:
+    """All values of a dense x as one row, sharing its memory.
+
+    On a CPU normal numbers are drawn ten times as fast into a row as into channels-last images.
+    """
+    return x.as_strided((x.numel(),), (1,))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from bnkit.models.channel_noise import ChannelNoise
+from bnkit.models.channel_noise import ChannelNoise, in_memory_order
 
 
 def parts(dose, shape):
@@ -32,6 +32,22 @@ def test_values_jitter_around_their_channel_as_in_the_paper():
     around = (shift[:, 0] - middle).flatten().numpy()
     assert stats.kstest(around, stats.uniform(-0.1, 0.2).cdf).pvalue > 0.01
     assert factor[:, 1].std() == pytest.approx(0.1, rel=0.03)
+
+
+def test_images_with_channels_last_get_the_same_kind_of_noise():
+    x = torch.zeros(10, 2, 40, 40).contiguous(memory_format=torch.channels_last)
+    torch.manual_seed(3)
+    shift = ChannelNoise(0.5)(x)
+    assert shift.is_contiguous(memory_format=torch.channels_last)
+    for channel in range(2):
+        values = shift[:, channel]
+        middle = (values.max() + values.min()) / 2
+        around = (values - middle).flatten().numpy()
+        assert stats.kstest(around, stats.uniform(-0.1, 0.2).cdf).pvalue > 0.01
+    row = in_memory_order(x)
+    row.copy_(torch.arange(x.numel()))
+    assert torch.equal(x.flatten().sort().values, row)
+    assert x[0, :, 0, 0].tolist() == [0, 1]
 
 
 def test_every_pass_in_training_has_noise_of_its_own_and_evaluation_its_mean():
