@@ -41,9 +41,10 @@ def stacked_batches(
     orders: Tensor | None = None
     while True:
         if orders is None or reshuffle:
-            orders = torch.stack([torch.randperm(len(x), generator=g) for g in generators])
+            drawn = [torch.randperm(len(x), generator=g) for g in generators]
+            orders = torch.stack(drawn).to(x.device)  # once: a copy at each step keeps a GPU idle
         for start in range(0, len(x) - batch_size + 1, batch_size):
-            index = orders[:, start : start + batch_size].to(x.device)
+            index = orders[:, start : start + batch_size]
             flat = index.reshape(-1)  # index_select is twice as fast as x[index]
             yield x.index_select(0, flat).view(*index.shape, *x.shape[1:]), y[index]
 

@@ -98,6 +98,9 @@ def _same_numbers():
 
 
 def _settle(folder: Path, monkeypatch) -> None:
+    from bnkit.sweep import origin
+
+    origin.commit.cache_clear()  # another test may have asked for that of the checkout
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "claims.toml").write_text(CLAIMS, encoding="utf-8")
     monkeypatch.setenv("BNKIT_HOME", str(folder))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnkit.rows import Row
 from bnkit.train import at, cross_entropy, every, growing, stacked_batches, train
@@ -247,6 +248,24 @@ def test_without_reshuffling_the_first_epoch_comes_again():
     assert torch.equal(x[:7], x[7:])
     shuffled = torch.stack([x for x, _ in batches_of([0], 7, batch_size=1)])
     assert torch.equal(x[:7], shuffled)
+
+
+class Copies(TorchDispatchMode):
+    """Counts copies from device to device, each of which a GPU would wait for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._to_copy.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_an_order_goes_to_the_examples_device_once_an_epoch():
+    x, y = (tensor.to("meta") for tensor in examples())  # three batches of two an epoch
+    with Copies() as copies:
+        batches = list(islice(stacked_batches(x, y, seeds=[0, 1], batch_size=2), 7))
+    assert copies.count == 3
+    assert {tensor.device.type for batch in batches for tensor in batch} == {"meta"}
 
 
 @pytest.mark.parametrize("batch_size", [0, 8])

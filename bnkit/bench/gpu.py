@@ -1,7 +1,7 @@
 """`python -m bnkit bench gpu`: batch normalization on a GPU, case by case within a budget.
 
-A device may be lent for minutes. So every case is kept as soon as it is done, and the next call
-goes on with those that are missing.
+A device may be lent for minutes. So every case is kept as soon as it is done, why one failed too,
+and the next call goes on with those that are missing or may now succeed.
 """
 
 import time
@@ -14,10 +14,12 @@ import torch
 from bnkit import places
 from bnkit.bench import gpu_cases, gpu_device, gpu_measure
 from bnkit.bench.gpu_cases import AnyCase
-from bnkit.bench.gpu_device import Device
-from bnkit.bench.gpu_record import Record
+from bnkit.bench.gpu_device import Device, reason
+from bnkit.bench.gpu_record import OtherCode, Record, code
 from bnkit.errors import InputError
 from bnkit.sweep.origin import commit, machine
+
+AGAIN = 75  # the device is lost to this process: call again
 
 
 def run(*, seconds: float, out: str | None, tiny: bool, device: Device | None = None) -> int:
@@ -31,32 +33,48 @@ def run(*, seconds: float, out: str | None, tiny: bool, device: Device | None = 
         device: in place of the one that is there.
 
     Returns:
-        0, or 1 if our kernels failed in one of the cases.
+        0; 1 if a case has failed in whole or in part; AGAIN if the device answers no longer.
 
     Raises:
-        InputError: there is no GPU, or the record is another's.
+        InputError: there is no GPU, none that kernels can be compiled for, or the record is
+            another's.
     """
     started = time.monotonic()
     device = device or gpu_device.find(tiny=tiny)
-    record = Record(_path(out, tiny=tiny, device=device), session(device))
-    cases = gpu_cases.TINY if tiny else gpu_cases.CASES
-    missing = [case for case in cases if case.name not in record.names]
+    device.check()
+    record = _record(out, tiny=tiny, device=device)
+    cases = {case.name: case for case in (gpu_cases.TINY if tiny else gpu_cases.CASES)}
     longest = 0.0
-    failed = False
-    for number, case in enumerate(missing):
+    for number, name in enumerate(record.missing(cases)):
         now = time.monotonic()
         if number and now - started + longest > seconds:
             break
-        report = gpu_measure.measure(case, device)
+        _measure(cases[name], device, record)
         longest = max(longest, time.monotonic() - now)
-        report["seconds"] = round(time.monotonic() - now, 2)
-        record.keep(case.name, report)
-        failed = failed or "error" in report["arms"].get("kernels", {})
-        print(_line(case, report), flush=True)
-    left = len([case for case in cases if case.name not in record.names])
+        if not device.works():
+            print(f"{device.name} answers no longer: call again")
+            return AGAIN
+    for name, why in record.failed.items():
+        print(f"failed: {name}: {why}")
+    left = len(record.missing(cases))
     rest = "" if not left else f"; {left} missing: call again"
     print(f"{len(cases) - left} of {len(cases)} cases in {record.path}{rest}")
-    return int(failed)
+    return int(bool(record.failed))
+
+
+def _measure(case: AnyCase, device: Device, record: Record) -> None:
+    """One case into the record; if it fails, why."""
+    record.begin(case.name)
+    began = time.monotonic()
+    try:
+        report = gpu_measure.measure(case, device)
+    except Exception as error:  # too little memory, say: the other cases go on
+        record.fail(case.name, reason(error))
+        print(f"{case.name}  FAILED ({reason(error)})", flush=True)
+        return
+    report["seconds"] = round(time.monotonic() - began, 2)
+    record.keep(case.name, report)
+    print(_line(case, report), flush=True)
 
 
 def session(device: Device) -> dict[str, Any]:
@@ -67,15 +85,23 @@ def session(device: Device) -> dict[str, Any]:
         **machine(),
         **device.facts(),
         "torch": torch.__version__,
+        "code": code(),
     }
 
 
-def _path(out: str | None, *, tiny: bool, device: Device) -> Path:
+def _record(out: str | None, *, tiny: bool, device: Device) -> Record:
+    """The record to go on with; one of other code is left, and another begun beside it."""
     if out:
-        return Path(out)
+        return Record(Path(out), session(device))
     if tiny:
         raise InputError("--tiny is a rehearsal: name a file for its record by --out")
-    return places.records() / "gpu" / f"{gpu_device.slug(device.name)}.json"
+    name, number = gpu_device.slug(device.name), 1
+    while True:
+        end = "" if number == 1 else f"-{number}"
+        try:
+            return Record(places.records() / "gpu" / f"{name}{end}.json", session(device))
+        except OtherCode:
+            number += 1
 
 
 def _line(case: AnyCase, report: dict[str, Any]) -> str:

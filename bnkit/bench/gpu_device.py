@@ -35,6 +35,12 @@ class Device(Protocol):
     kind: str
     cache_bytes: int
 
+    def check(self) -> None:
+        """InputError, with the reason, where no compiled kernel can run."""
+
+    def works(self) -> bool:
+        """Whether it still answers: after an access to wrong memory nothing does in a process."""
+
     def facts(self) -> dict[str, Any]:
         """Where a time was measured: what belongs into the record."""
 
@@ -64,6 +70,25 @@ class Cuda:
         self._properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         self.name: str = self._properties.name
         self.cache_bytes = int(getattr(self._properties, "L2_cache_size", 64 * 2**20))
+
+    def check(self) -> None:
+        """By the least that torch compiles: it needs what every case needs."""
+        try:
+            torch.compile(lambda x: x + 1, fullgraph=True)(torch.zeros(8, device="cuda"))
+            torch.cuda.synchronize()
+        except Exception as error:
+            raise InputError(
+                f"no kernel can be compiled and run on {self.name} ({reason(error)}): it needs "
+                "Triton, a C compiler and Python's headers"
+            ) from error
+
+    def works(self) -> bool:
+        """By waiting for it."""
+        try:
+            torch.cuda.synchronize()
+        except Exception:
+            return False
+        return True
 
     def facts(self) -> dict[str, Any]:
         """Name, size, driver and the versions that make the code of the kernels."""
@@ -144,6 +169,13 @@ class Rehearsal:
     name = "rehearsal on a CPU"
     cache_bytes = 0
 
+    def check(self) -> None:
+        """Nothing is compiled for it."""
+
+    def works(self) -> bool:
+        """Always."""
+        return True
+
     def facts(self) -> dict[str, Any]:
         """That it is none."""
         return {"device": self.name}
@@ -182,6 +214,12 @@ def find(*, tiny: bool) -> Device:
 def slug(name: str) -> str:
     """A device's name as a file name: "NVIDIA H200" -> "nvidia-h200"."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in a line."""
+    text = str(error).strip() or "no message"
+    return f"{type(error).__name__}: {text.splitlines()[0][:300]}"
 
 
 def _recorded() -> torch.cuda.Event:

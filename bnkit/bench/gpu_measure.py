@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 from math import prod
 from statistics import median
 from typing import Any
@@ -20,7 +21,7 @@ from bnkit.bench.gpu_cases import (
     Case,
     Stack,
 )
-from bnkit.bench.gpu_device import Device, Mark
+from bnkit.bench.gpu_device import Device, Mark, reason
 
 ROUNDS = 3
 REPEATS = 10  # calls of an arm in a round
@@ -60,28 +61,20 @@ def _normalization(case: Case, device: Device) -> Report:
             arms[name] = forward
 
     calls = {name: _call(forward, parameters, case) for name, forward in arms.items()}
-    target = torch.empty_like(batches[0].x)
-    times = _in_turn(
-        {**calls, "copy": lambda batch, mark: _copied(batch, target, mark)}, batches, device
-    )
-    copy = times.pop("copy")["forward"]
+    times = _in_turn({**calls, "copy": _copies(batches)}, batches, device)
+    copied = times.pop("copy")
+    if "error" in copied:
+        raise RuntimeError(f"the copy failed: {copied['error']}")
     for name, laps in times.items():
         report[name] |= laps
-        report[name] |= _shares(laps, case, copy)
-        report[name]["called"] = device.wall_seconds(
-            lambda call=calls[name]: call(batches[0], _no_mark), REPEATS
-        )
-        report[name]["peak_bytes"] = device.peak_bytes(
-            lambda call=calls[name]: call(batches[0], _no_mark)
-        )
-        if case.graph:
-            report[name] |= _replayed(calls[name], batches, device)
+        if "error" not in laps:
+            report[name] |= _beside(laps, calls[name], case, batches, device, copied["forward"])
     return {
         "bytes": num_bytes,
         "batches": num_batches,
         "native_backend": gpu_arms.native_backend(batches[0].x, parameters),
-        "copy": copy,
-        "copy_bytes_per_second": 2 * num_bytes / copy,
+        "copy": copied["forward"],
+        "copy_bytes_per_second": 2 * num_bytes / copied["forward"],
         "arms": report,
     }
 
@@ -111,24 +104,28 @@ def _checked(
         else:
             errors = gpu_arms.relative_errors(forward, batch, parameters, relu=relu)
     except Exception as error:  # an arm that cannot run is a result, and the others go on
-        return {"error": _first_line(error)}
+        return {"error": reason(error)}
     if name.startswith("compile") and gpu_arms.num_compiled() == before:
         return {"relative_errors": errors, "error": "nothing was compiled: it ran eagerly"}
-    allowed = _allowed(case)
-    wrong = {what: size for what, size in errors.items() if not size <= allowed[what]}
+    largest = allowed(case, rounds_between=name != "kernels")
+    wrong = {what: size for what, size in errors.items() if not size <= largest[what]}
     if wrong:
         return {"relative_errors": errors, "error": f"too far from float64: {wrong}"}
     return {"relative_errors": errors}
 
 
-def _allowed(case: Case) -> dict[str, float]:
+def allowed(case: Case, *, rounds_between: bool) -> dict[str, float]:
     """Largest relative errors: some roundings of the dtype, and of sums of many terms.
 
-    Where the input of a ReLU is 0 but for rounding, its slope is 0 or 1 by chance: one value in
-    some million, which is a relative error of its square root.
+    Where the input of a ReLU is 0 but for rounding, its slope is 0 or 1 by chance. In float32 that
+    is one value in some million, which is a relative error of its square root. Operators that
+    round the normalized batch before a residual is added to it meet such a sum far more often: in
+    bfloat16 about once in a thousand values.
     """
     rounding = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 1e-2}[case.dtype]
     slope = rounding if case.workload == "bn" else max(rounding, 2e-3)
+    if case.workload == "bn_add_relu" and case.dtype == "bfloat16" and rounds_between:
+        slope = 6e-2
     sums = max(slope, 1e-4)
     return {"y": rounding, "dx": slope, "dgamma": sums, "dbeta": sums, "dresidual": slope}
 
@@ -152,11 +149,18 @@ def _call(forward: Forward, parameters: Parameters, case: Case) -> Callable[[Bat
     return both if case.backward else one
 
 
-@torch.no_grad()
-def _copied(batch: Batch, target: torch.Tensor, mark: Mark) -> None:
-    mark()
-    target.copy_(batch.x)
-    mark()
+def _copies(batches: list[Batch]) -> Callable[[Batch, Mark], None]:
+    """Each into the next of as many tensors: a single one would stay in the cache."""
+    targets = cycle([torch.empty_like(batch.x) for batch in batches])
+
+    @torch.no_grad()
+    def copy(batch: Batch, mark: Mark) -> None:
+        target = next(targets)
+        mark()
+        target.copy_(batch.x)
+        mark()
+
+    return copy
 
 
 def _in_turn(
@@ -164,17 +168,24 @@ def _in_turn(
 ) -> dict[str, Report]:
     """Median seconds of each arm's passes, with the medians of the rounds: their spread is noise.
 
-    Arms take turns within a round, so that a device that slows down does so for all.
+    Arms take turns within a round, so that a device that slows down does so for all. An arm that
+    fails has its error, and the others go on.
     """
     rounds: dict[str, list[list[tuple[float, ...]]]] = {name: [] for name in calls}
+    failed: dict[str, Report] = {}
     for _ in range(ROUNDS):
         for name, call in calls.items():
-            rounds[name].append(
-                device.laps(
-                    lambda i, mark, call=call: call(batches[i % len(batches)], mark), REPEATS
+            if name in failed:
+                continue
+            try:
+                rounds[name].append(
+                    device.laps(
+                        lambda i, mark, call=call: call(batches[i % len(batches)], mark), REPEATS
+                    )
                 )
-            )
-    return {name: _medians(laps) for name, laps in rounds.items()}
+            except Exception as error:
+                failed[name] = {"error": reason(error)}
+    return {name: failed.get(name) or _medians(laps) for name, laps in rounds.items()}
 
 
 def _medians(rounds: list[list[tuple[float, ...]]]) -> Report:
@@ -186,6 +197,24 @@ def _medians(rounds: list[list[tuple[float, ...]]]) -> Report:
         report[name] = median(of(lap) for laps in rounds for lap in laps)
         report[f"{name}_rounds"] = [median(of(lap) for lap in laps) for laps in rounds]
     return report
+
+
+def _beside(
+    laps: Report,
+    call: Callable[[Batch, Mark], None],
+    case: Case,
+    batches: list[Batch],
+    device: Device,
+    copy: float,
+) -> Report:
+    """What else is kept of an arm that was timed: shares, host's time, memory, a graph's time."""
+    report = _shares(laps, case, copy)
+    try:
+        report["called"] = device.wall_seconds(lambda: call(batches[0], _no_mark), REPEATS)
+        report["peak_bytes"] = device.peak_bytes(lambda: call(batches[0], _no_mark))
+    except Exception as error:
+        return {**report, "error": reason(error)}
+    return report | (_replayed(call, batches, device) if case.graph else {})
 
 
 def _shares(times: Report, case: Case, copy: float) -> Report:
@@ -218,7 +247,7 @@ def _replayed(call: Callable[[Batch, Mark], None], batches: list[Batch], device:
             return {}
         laps = device.laps(lambda i, mark: (mark(), replay(), mark()), REPEATS)
     except Exception as error:
-        return {"graph_error": _first_line(error)}
+        return {"graph_error": reason(error)}
     return {"graph": median(lap for (lap,) in laps) / len(batches)}
 
 
@@ -242,7 +271,7 @@ def _accuracy(case: Accuracy, device: Device) -> Report:
         try:
             forward(batch.x, None)
         except Exception as error:
-            report[name] = {"error": _first_line(error)}
+            report[name] = {"error": reason(error)}
             continue
         errors = (parameters.running_var.double() / 0.1 - exact).abs() / exact
         report[name] = {"var_relative_error": float(errors.max())}
@@ -273,7 +302,7 @@ def _stack(case: Stack, device: Device) -> Report:
     try:
         ways["graph"] = device.graph(step)
     except Exception as error:
-        report["graph"] = {"error": _first_line(error)}
+        report["graph"] = {"error": reason(error)}
     for name, way in ways.items():
         if way is not None:
             seconds = min(device.wall_seconds(way, STACK_STEPS) for _ in range(ROUNDS))
@@ -285,8 +314,3 @@ def _stack(case: Stack, device: Device) -> Report:
 
 def _no_mark() -> None:
     pass
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or "no message"
-    return f"{type(error).__name__}: {text.splitlines()[0][:300]}"

@@ -1,5 +1,6 @@
 """What must batch normalization move on a GPU, and how close did a recorded run come to it?"""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from bnkit.figures.interactive import Interactive, slider
 from bnkit.figures.style import AMBER, BLUE, COLORS, GREEN, GRID, INK, LABELS, ORANGE, PINK
 
 NOT_YET = "not yet measured"
+NO_TIMES = "no times here: not measured, or every arm failed"
 ARM_COLORS = {
     "eager": ORANGE,
     "compile": GREEN,
@@ -107,30 +109,36 @@ def dots(
     origin: str,
     x_label: str,
     marks: Mapping[str, float] | None = None,
+    columns: int = 2,
 ) -> Figure:
     """One panel a question, one row a batch, one dot an arm, a bar for the spread of the rounds.
 
     Args:
-        panels: title -> row -> arm -> (low, middle, high). Without any row: "not yet measured".
-        origin: device, date and versions.
+        panels: title -> row -> arm -> (low, middle, high). Without any row no axes are drawn.
+        origin: device, date and versions, or "not yet measured".
         x_label: what is drawn, with its unit.
         marks: title of a panel -> where a dotted line stands.
+        columns: panels side by side.
     """
     rows = list(dict.fromkeys(row for values in panels.values() for row in values))
     if not rows:
-        return not_yet()
-    height = 1.5 + 0.34 * len(rows)
+        return nothing(origin)
+    lines = -(-len(panels) // columns)
+    height = 1.1 + lines * (0.5 + 0.34 * len(rows))
     figure, grid = plt.subplots(
-        1, len(panels), figsize=(7.2, height), sharex=True, sharey=True, squeeze=False
+        lines, columns, figsize=(7.2, height), sharex=True, sharey=True, squeeze=False
     )
-    for axes, (title, values) in zip(grid[0], panels.items(), strict=True):
+    for axes, (title, values) in zip(grid.flat, panels.items(), strict=True):
         _panel(axes, values, rows)
         if marks and title in marks:
             axes.axvline(marks[title], color=INK, ls=":", lw=1.2)
-        axes.set(title=title, xlabel=x_label)
+        axes.set_title(title, fontsize=9.5)
+    grid[0, 0].set_xlim(0.0, 1.06 * _greatest(panels, marks or {}))  # of all panels: x is shared
+    for axes in grid[-1]:
+        axes.set_xlabel(x_label)
     handles = {
         label: handle
-        for axes in grid[0]
+        for axes in grid.flat
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
@@ -141,11 +149,11 @@ def stacks(curves: Mapping[tuple[str, str], Sequence[tuple[int, float]]], *, ori
     """Training steps per second of networks that train together, against how many they are.
 
     Args:
-        curves: (norm, arm) -> points (seeds, seed-steps per second). None: "not yet measured".
-        origin: device, date and versions.
+        curves: (norm, arm) -> points (seeds, seed-steps per second). Without any no axes are drawn.
+        origin: device, date and versions, or "not yet measured".
     """
     if not curves:
-        return not_yet()
+        return nothing(origin)
     figure, axes = plt.subplots()
     for (norm, arm), points in curves.items():
         axes.loglog(
@@ -160,12 +168,13 @@ def stacks(curves: Mapping[tuple[str, str], Sequence[tuple[int, float]]], *, ori
     return signed(figure, origin)
 
 
-def not_yet() -> Figure:
-    """What stands in place of a figure whose record is not there: two or three words, no number."""
+def nothing(origin: str) -> Figure:
+    """What stands in place of a figure that has no times: a few words, no number."""
     figure, axes = plt.subplots(figsize=(6.0, 0.9))
-    axes.text(0.5, 0.5, NOT_YET, ha="center", va="center", fontsize=12, color=INK)
+    words = NOT_YET if origin == NOT_YET else NO_TIMES
+    axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=12, color=INK)
     axes.set_axis_off()
-    return figure
+    return figure if origin == NOT_YET else signed(figure, origin)
 
 
 def table(rows: Sequence[Mapping[str, object]], float_format: str = "{:.1e}") -> str:
@@ -177,8 +186,18 @@ def table(rows: Sequence[Mapping[str, object]], float_format: str = "{:.1e}") ->
 
 def signed(figure: Figure, origin: str) -> Figure:
     """The figure with device, date and versions under it."""
-    figure.supxlabel(origin, fontsize=7.5, color=INK)
+    figure.supxlabel(textwrap.fill(origin, 110), fontsize=7.5, color=INK)
     return figure
+
+
+def _greatest(panels: Mapping[str, Values], marks: Mapping[str, float]) -> float:
+    highs = [
+        high
+        for values in panels.values()
+        for arms in values.values()
+        for _, _, high in arms.values()
+    ]
+    return max([*highs, *marks.values()])
 
 
 def _panel(axes: Axes, values: Values, rows: Sequence[str]) -> None:
@@ -196,5 +215,4 @@ def _panel(axes: Axes, values: Values, rows: Sequence[str]) -> None:
         axes.axhline(number - 0.5, color=GRID, lw=0.8, zorder=0)
     axes.set_yticks(range(len(rows)), rows[::-1])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(left=0.0)
     axes.grid(visible=False, axis="y")

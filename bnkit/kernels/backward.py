@@ -37,10 +37,10 @@ def partial_sums(
     """Sums of dz and of dz * (x - mean), where dz is dy behind the ReLU, written if asked for."""
     program = tl.program_id(0)
     split, block = program // column_blocks, program % column_blocks
-    if WIDE:
-        block = block.to(tl.int64)
-    columns, channels, exists = block_of_columns(block, span_units, inner, ACROSS, VECTOR, COLUMNS)
-    width = row_width(span_units, channels_in_all, ACROSS, VECTOR)
+    columns, channels, exists = block_of_columns(
+        block, span_units, inner, ACROSS, VECTOR, COLUMNS, WIDE
+    )
+    width = row_width(span_units, channels_in_all, ACROSS, VECTOR, WIDE)
     first, last = place(split, rows, rows_per_split, WIDE)
 
     center = per_channel(center_ptr, channels, exists, 0.0)[None, :]
@@ -114,10 +114,10 @@ def input_gradient(
     """
     program = tl.num_programs(0) - 1 - tl.program_id(0)
     split, block = program // column_blocks, program % column_blocks
-    if WIDE:
-        block = block.to(tl.int64)
-    columns, channels, exists = block_of_columns(block, span_units, inner, ACROSS, VECTOR, COLUMNS)
-    width = row_width(span_units, channels_in_all, ACROSS, VECTOR)
+    columns, channels, exists = block_of_columns(
+        block, span_units, inner, ACROSS, VECTOR, COLUMNS, WIDE
+    )
+    width = row_width(span_units, channels_in_all, ACROSS, VECTOR, WIDE)
     first, last = place(split, rows, rows_per_split, WIDE)
 
     center = per_channel(center_ptr, channels, exists, 0.0)[None, :]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 from torch.library import Library, register_fake
 
 from bnkit.kernels import plan
@@ -179,6 +180,15 @@ def _differentiable(function: Any, name: str) -> Any:
     return call
 
 
+def _moves_running_statistics(keys: Any, *arguments: Any) -> Any:
+    """Count the change of what is moved in place: autograd refuses a graph that saved it before."""
+    for moved in arguments[3:5]:
+        if moved is not None:
+            increment_version(moved)
+    below = keys & torch._C._after_ADInplaceOrView_keyset
+    return torch.ops.bnkit.batch_norm.default.redispatch(below, *arguments)
+
+
 for _name, _kernel, _function in (
     ("batch_norm", _forward, _Forward),
     ("batch_norm_inference", _inference, _Inference),
@@ -187,3 +197,4 @@ for _name, _kernel, _function in (
     for _device in ("CPU", "CUDA"):
         _library.impl(_name, _kernel, _device)
     _library.impl(_name, _differentiable(_function, _name), "Autograd")
+_library.impl("batch_norm", _moves_running_statistics, "ADInplaceOrView", with_keyset=True)

@@ -32,10 +32,10 @@ def partial_moments(
     """Mean (from the center) and m2 of one block of columns in one split of the rows."""
     program = tl.program_id(0)
     split, block = program // column_blocks, program % column_blocks
-    if WIDE:
-        block = block.to(tl.int64)
-    columns, channels, exists = block_of_columns(block, span_units, inner, ACROSS, VECTOR, COLUMNS)
-    width = row_width(span_units, channels_in_all, ACROSS, VECTOR)
+    columns, channels, exists = block_of_columns(
+        block, span_units, inner, ACROSS, VECTOR, COLUMNS, WIDE
+    )
+    width = row_width(span_units, channels_in_all, ACROSS, VECTOR, WIDE)
     first, last = place(split, rows, rows_per_split, WIDE)
     center = tl.load(x_ptr + channels * inner, mask=exists, other=0.0).to(tl.float32)[None, :]
 
@@ -147,8 +147,8 @@ def _entry(part, channels, exists, splits, entries, channels_in_all):
 
 @triton.jit
 def _count(part, splits, entries, rows, rows_per_split, inner, entry_columns):
-    """How many values of a channel each part has seen."""
-    split, entry = part // entries, part % entries
+    """How many values of a channel each part has seen; a channel alone can have 2^31."""
+    split, entry = (part // entries).to(tl.int64), (part % entries).to(tl.int64)
     num_rows = tl.minimum(rows_per_split, rows - split * rows_per_split)
     num_columns = tl.minimum(entry_columns, inner - entry * entry_columns)
     return tl.where(part < splits * entries, num_rows.to(tl.float32) * num_columns, 0.0)

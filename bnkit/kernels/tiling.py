@@ -6,14 +6,17 @@ import triton.language as tl
 
 @triton.jit
 def block_of_columns(
-    block, span_units, inner, ACROSS: tl.constexpr, VECTOR: tl.constexpr, COLUMNS: tl.constexpr
-):
+    block, span_units, inner, ACROSS: tl.constexpr, VECTOR: tl.constexpr, COLUMNS: tl.constexpr,
+    WIDE: tl.constexpr,
+):  # fmt: skip
     """Columns of a block in a row of memory, their channels, and which of them exist.
 
     The span is handed over in units of VECTOR: so the compiler knows that it is a multiple, and
     loads as many neighboring values at once.
     """
-    span = span_units * VECTOR
+    if WIDE:
+        block = block.to(tl.int64)
+    span = values(span_units, VECTOR, WIDE)
     if ACROSS:
         columns = block * COLUMNS + tl.arange(0, COLUMNS)
         exists = columns < span
@@ -29,23 +32,30 @@ def block_of_columns(
 
 
 @triton.jit
-def row_width(span_units, channels, ACROSS: tl.constexpr, VECTOR: tl.constexpr):
+def row_width(span_units, channels, ACROSS: tl.constexpr, VECTOR: tl.constexpr, WIDE: tl.constexpr):
     """Values of one row of memory."""
     if ACROSS:
-        return span_units * VECTOR
+        return values(span_units, VECTOR, WIDE)
     else:
-        return span_units * VECTOR * channels
+        return values(span_units, VECTOR, WIDE) * channels
+
+
+@triton.jit
+def values(units, VECTOR: tl.constexpr, WIDE: tl.constexpr):
+    """How many values these units of VECTOR are: a channel alone can have 2^31 of them."""
+    if WIDE:
+        return tl.cast(units, tl.int64) * VECTOR
+    else:
+        return units * VECTOR
 
 
 @triton.jit
 def place(split, rows, rows_per_split, WIDE: tl.constexpr):
     """First row of a split and the row after its last."""
-    first = split * rows_per_split
-    last = tl.minimum(first + rows_per_split, rows)
     if WIDE:
-        return first.to(tl.int64), last.to(tl.int64)
-    else:
-        return first, last
+        split = split.to(tl.int64)
+    first = split * rows_per_split
+    return first, tl.minimum(first + rows_per_split, rows)
 
 
 @triton.jit

@@ -1,10 +1,11 @@
 """When does a new run agree with a record?
 
-On the same processor, versions, device and threads every number must be equal bit for bit. On
-another machine an exact claim must agree to 1e-6 relative, and a trained one must lie inside the
-99 % prediction interval of the stored seeds: sums are rounded in another order there, and training
-magnifies the last digit. A measured time, a row in seconds, is never twice the same: everywhere its
-order of magnitude must agree. What a process was called by the system says nothing about the next.
+On the same processor, versions and threads every number must be equal bit for bit. On another
+machine, and on any GPU, an exact claim must agree to 1e-6 relative, and a trained one must lie
+inside the 99 % prediction interval of the stored seeds: sums are rounded in another order there,
+and training magnifies the last digit. A measured time, a row in seconds, is never twice the same:
+everywhere its order of magnitude must agree. What a process was called by the system says nothing
+about the next.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,8 +35,11 @@ class Difference(NamedTuple):
 
 
 def same_machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Do two origins name the same processor, device, versions and threads?"""
-    return all(a.get(key) == b.get(key) for key in _MACHINE)
+    """Do two origins name the same processor, device, versions and threads, and no GPU?
+
+    A GPU adds up in the order in which its threads come, which no two runs have in common.
+    """
+    return not a.get("gpu") and all(a.get(key) == b.get(key) for key in _MACHINE)
 
 
 def compare(

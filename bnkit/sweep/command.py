@@ -24,6 +24,12 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://HOST:PORT")
     parser.add_argument("--seconds", type=float, help="begin nothing that would take longer")
+    parser.add_argument(
+        "--seed-seconds",
+        type=float,
+        default=0.0,
+        help="with --seconds: how long a seed may take in an arm of which none is recorded",
+    )
     parser.add_argument("--list", action="store_true", help="what is recorded, run nothing")
     parser.set_defaults(handler=handle)
 
@@ -44,10 +50,13 @@ def handle(arguments: argparse.Namespace) -> int:
         return _list(name, chosen)
     if arguments.seconds is not None and not arguments.seconds > 0:
         raise InputError(f"--seconds {arguments.seconds:g}: give a number above 0")
+    if not arguments.seed_seconds >= 0:
+        raise InputError(f"--seed-seconds {arguments.seed_seconds:g}: give a number from 0")
     how = {
         "workers": arguments.workers,
         "scheduler": arguments.scheduler,
         "deadline": arguments.seconds and time.time() + arguments.seconds,
+        "seed_seconds": arguments.seed_seconds,
     }
     try:
         count = record(name, chosen, seeds, tune=arguments.tune, **how)

@@ -38,7 +38,10 @@ def origin(spec: Any, stacked_seeds: int, seconds: float) -> dict[str, Any]:
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """Versions, device and processor: where these are equal, rows are bit for bit equal."""
+    """Versions, device and processor: where these are equal, rows are bit for bit equal.
+
+    Not so on a GPU, whose sums differ in their last digit from run to run.
+    """
     import torch
 
     named = {name: found for name in _WATCHED if (found := _version(name))}

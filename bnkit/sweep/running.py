@@ -34,6 +34,7 @@ def run(
     workers: int | None = None,
     scheduler: str | None = None,
     deadline: float | None = None,
+    seed_seconds: float = 0.0,
     root: Path | None = None,
     quiet: bool = False,
 ) -> int:
@@ -48,6 +49,7 @@ def run(
             need bnkit, the data sets and nothing else.
         deadline: seconds since the epoch: no task is begun that would not be done by then, going
             by how long the arm's other seeds took; none if absent.
+        seed_seconds: how long a seed is expected to take in an arm of which none is recorded.
         root: the records' folder.
         quiet: no progress bar.
 
@@ -62,7 +64,7 @@ def run(
     """
     experiments.find(experiment)
     with _alone(experiment, root or places.records()):
-        tasks = plan(experiment, specs, seeds, root)
+        tasks = plan(experiment, specs, seeds, root, seed_seconds)
         rules = rules_served(experiment)
         _check(tasks, scheduler)
         count = 0

@@ -18,7 +18,7 @@ class Task(NamedTuple):
         experiment: whose `run` it is.
         spec: the arm.
         seeds: run together.
-        expected_seconds: how long they will take, going by seeds that are recorded; 0 if none is.
+        expected_seconds: how long they will take, going by seeds that are recorded.
     """
 
     experiment: str
@@ -36,16 +36,28 @@ class Done(NamedTuple):
 
 
 def plan(
-    experiment: str, specs: Iterable[Any], seeds: Sequence[int], root: Path | None = None
+    experiment: str,
+    specs: Iterable[Any],
+    seeds: Sequence[int],
+    root: Path | None = None,
+    seed_seconds: float = 0.0,
 ) -> list[Task]:
-    """The tasks that are still to do, in stacks of the size that the experiment asks for."""
+    """The tasks that are still to do, in stacks of the size that the experiment asks for.
+
+    Args:
+        experiment: a name of `experiments.names()`.
+        specs: the arms.
+        seeds: for each arm.
+        root: the records' folder.
+        seed_seconds: how long a seed is expected to take in an arm of which none is recorded.
+    """
     stack = getattr(experiments.find(experiment), "STACK", 1)
     tasks = []
     for spec in dict.fromkeys(specs):  # two arms may be one spec
         there = set(store.intact_seeds(experiment, spec, root))
         absent = [seed for seed in dict.fromkeys(seeds) if seed not in there]
         origins = store.provenance(experiment, spec, root).values()
-        each = max((origin.get("seconds", 0.0) for origin in origins), default=0.0)
+        each = max((origin.get("seconds", 0.0) for origin in origins), default=seed_seconds)
         for start in range(0, len(absent), stack):
             together = tuple(absent[start : start + stack])
             tasks.append(Task(experiment, spec, together, each * len(together)))
@@ -72,7 +84,7 @@ def perform_in_time(task: Task, deadline: float | None) -> Done | None:
         return perform(task)
     arm = task.experiment, store.spec_key(task.spec)
     started = time.time()
-    if started + max(task.expected_seconds, _longest.get(arm, 0.0)) > deadline:
+    if started + _longest.get(arm, task.expected_seconds) > deadline:
         return None
     done = perform(task)
     _longest[arm] = max(_longest.get(arm, 0.0), time.time() - started)

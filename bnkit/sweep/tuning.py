@@ -84,7 +84,7 @@ def tune(experiment: str, specs: Sequence[Any], root: Path | None = None, **how:
         experiment: a name of `experiments.names()`.
         specs: arms; their own `rate` is not used.
         root: the records' folder.
-        how: `workers`, `scheduler`, `deadline` and `quiet`, as `run` takes them.
+        how: `workers`, `scheduler`, `deadline`, `seed_seconds` and `quiet`, as `run` takes them.
 
     Returns:
         Each spec at its tuned rate.

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bnkit.bench import gpu_results
-from bnkit.bench.gpu_cases import EARLY, HUGE, MIDDLE, SMALL, Accuracy, Case, Stack
+from bnkit.bench.gpu_cases import EARLY, HUGE, MIDDLE, READ_ONCE, SMALL, Accuracy, Case, Stack
 from bnkit.errors import InputError
-from bnkit.figures import gpu
+from bnkit.figures import gpu, gpu_roofline
 from bnkit.figures.interactive import MIME
 from bnkit.figures.style import BLUE, COLORS, GREEN, ORANGE
 
@@ -87,6 +87,9 @@ def test_there_is_no_record_until_there_is_one(home, record):
     (home / "b.json").write_text(json.dumps(record))
     (home / "c.json").write_text(json.dumps(record | {"cases": {}}))
     assert gpu_results.load() == record  # the one with the most cases
+    later = record | {"sessions": [*record["sessions"], session("2031-05-09T00:00:00")]}
+    (home / "c.json").write_text(json.dumps(later))
+    assert gpu_results.load() == later  # of equals the latest
 
 
 @pytest.mark.parametrize("text", ['{"schema": 2, "cases": {}}', "[]", "{", "{}"])
@@ -97,15 +100,29 @@ def test_a_file_that_is_no_record_is_refused_by_name(home, text):
 
 
 def test_origin_has_device_days_and_versions(record):
-    expected = "Synthetic 9000, 2031-05-06 to 2031-05-08, torch 9.1, CUDA 99.0, Triton 8.8"
+    expected = "Synthetic 9000, 2031-05-06, torch 9.1, CUDA 99.0, Triton 8.8"
     assert gpu_results.origin(record) == expected
-    del record["sessions"][1]
-    assert "2031-05-06, torch" in gpu_results.origin(record)
+    assert gpu_results.origin(record | {"cases": {}}) == "not yet measured"
+
+
+def test_origin_has_all_versions_if_sessions_differ_but_only_of_sessions_with_a_case(record):
+    record["sessions"][1] |= {"torch": "9.2", "cudnn": 7}
+    record["sessions"].append(session("2031-06-01T00:00:00", torch="10.0"))
+    record["cases"][BEHIND]["session"] = 1
+    assert gpu_results.origin(record) == (
+        "Synthetic 9000, 2031-05-06 to 2031-05-08, torch 9.1 and 9.2, CUDA 99.0, cuDNN 7, "
+        "Triton 8.8"
+    )
+    rows = gpu_results.sessions(record)
+    assert [row["cases"] for row in rows] == [len(record["cases"]) - 1, 1, 0]
+    assert [row["torch"] for row in rows] == ["9.1", "9.2", "10.0"]
+    assert [row["cuDNN"] for row in rows] == ["", "7", ""]
+    assert [row["date"] for row in rows] == ["2031-05-06", "2031-05-08", "2031-06-01"]
 
 
 def test_shares_are_bytes_of_two_passes_over_the_rate_of_the_copy(record):
     rows = gpu_results.shares(record, "bn", "float32", "forward")
-    assert list(rows) == ["256 × 256 × 14 × 14 channels last", "256 × 64 × 56 × 56"]
+    assert list(rows) == ["256 × 64 × 56 × 56", "256 × 256 × 14 × 14 channels last"]  # by size
     arms = rows["256 × 64 × 56 × 56"]
     assert arms["kernels"] == (0.5, 1.0, 2.0)  # a round took twice as long, another half
     assert arms["eager"] == (0.25, 0.5, 1.0)
@@ -115,12 +132,21 @@ def test_shares_are_bytes_of_two_passes_over_the_rate_of_the_copy(record):
     assert both["eager"].middle == 0.5
 
 
+def test_shares_of_small_batches_count_a_tensor_that_is_read_once(record):
+    rows = gpu_results.shares(record, "bn", "float32", "backward", READ_ONCE, small=True)
+    assert list(rows) == ["60 × 100"]
+    assert rows["60 × 100"]["kernels"] == (1.5, 3.0, 6.0)  # 3 S in 1 s, where a copy moves 1 S
+
+
 def test_an_arm_that_failed_has_no_time_and_is_listed(record):
     rows = gpu_results.shares(record, "bn", "float32", "forward")
     assert set(rows["256 × 256 × 14 × 14 channels last"]) == {"eager"}
+    record["failed"] = {"bn/whole": {"tries": 2, "error": "out of memory"}}
+    record["failed"][BEHIND] = {"tries": 1, "error": "its arms are listed, if they failed"}
     failed = {(row["arm"], row["error"]) for row in gpu_results.failures(record)}
     assert failed == {
         ("compile", "too far from float64"), ("kernels", "no device"), ("graph", "no graph"),
+        ("all", "out of memory"),
     }  # fmt: skip
 
 
@@ -144,12 +170,15 @@ def test_speedups_are_times_of_eager_over_the_arms(record):
     }
 
 
-def test_the_headline_counts_by_pencil(record):
-    text = gpu_results.headline(record)
-    assert "forward: eager 0.62, kernels 1.00" in text  # median of 6/12 and 6/8
-    assert "BN by kernels takes 0.50 of eager's time (geometric mean of 1 batches)" in text
-    assert "BN and ReLU by kernels takes 0.25" in text
-    assert "3 arms failed" in text
+def test_peaks_are_in_sizes_of_the_batch_and_unknown_where_nothing_was_counted(record):
+    arms = record["cases"][BEHIND]["arms"]
+    size = 256 * 64 * 56 * 56 * 4
+    arms["eager"]["peak_bytes"], arms["kernels"]["peak_bytes"] = 3 * size, 2 * size
+    arms["compile"]["peak_bytes"] = 0  # a rehearsal counts nothing
+    assert gpu_results.peaks(record, "bn_relu", "float32") == {
+        "256 × 64 × 56 × 56 channels last": {"eager": (3, 3, 3), "kernels": (2, 2, 2)}
+    }
+    assert gpu_results.peaks(record, "bn", "float32") == {}
 
 
 def test_tables_of_the_record(record):
@@ -160,30 +189,39 @@ def test_tables_of_the_record(record):
     assert gpu_results.accuracies(record) == [
         {"batch": "60 × 100", "mean / std": 1000.0, "eager": 3e-7, "kernels": "no device"}
     ]
-    backend = {"shape": "60 × 100", "layout": "contiguous", "dtype": "float32", "backend": "Cudnn"}
-    assert backend in gpu_results.backends(record)
     assert gpu_results.forward_times(record, HUGE) == {"eager": 6.0}  # ms
 
 
 def test_without_a_record_nothing_is_made_up():
-    assert gpu_results.origin(None) == "not yet measured"
-    assert gpu_results.headline(None) == "No GPU has been measured yet: the record is empty."
+    nowhere = gpu_results.origin(None)
+    assert nowhere == "not yet measured"
     assert gpu_results.shares(None, "bn", "float32", "both") == {}
     assert gpu_results.speedups(None, "bn", "float32") == {}
+    assert gpu_results.peaks(None, "bn", "float32") == {}
     assert gpu_results.launches(None, "float32", "graph") == {}
     assert gpu_results.stacks(None) == {}
     assert gpu_results.forward_times(None, HUGE) == {}
-    for table in (gpu_results.accuracies, gpu_results.backends, gpu_results.failures):
-        assert table(None) == []
+    for rows in (gpu_results.accuracies, gpu_results.failures, gpu_results.sessions):
+        assert rows(None) == []
     for figure in (
-        gpu.dots({"forward": {}, "backward": {}}, origin="nowhere", x_label="share"),
-        gpu.stacks({}, origin="nowhere"),
+        gpu.dots({"forward": {}, "backward": {}}, origin=nowhere, x_label="share"),
+        gpu.stacks({}, origin=nowhere),
+        gpu_roofline.roofline({}, copy_rate=None, teraflops=67.0, origin=nowhere),
     ):
         (axes,) = figure.axes
         assert [text.get_text() for text in axes.texts] == ["not yet measured"]
         assert not axes.lines
-        assert not any(char.isdigit() for text in axes.texts for char in text.get_text())
+        assert figure.get_supxlabel() == ""
     assert gpu.table([]) == "<p>not yet measured</p>"
+
+
+def test_a_record_that_has_no_time_for_a_figure_is_not_called_unmeasured():
+    figure = gpu.dots({"forward": {}}, origin="Card, day", x_label="share")
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.texts] == [
+        "no times here: not measured, or every arm failed"
+    ]
+    assert figure.get_supxlabel() == "Card, day"
 
 
 # Figures
@@ -195,13 +233,13 @@ def test_dots_shows_each_arm_of_each_row_with_its_spread_and_is_signed(record):
     forward, backward = figure.axes
     assert (forward.get_title(), backward.get_title()) == ("forward", "backward")
     assert [label.get_text() for label in forward.get_yticklabels()] == [
-        "256 × 64 × 56 × 56", "256 × 256 × 14 × 14 channels last",
+        "256 × 256 × 14 × 14 channels last", "256 × 64 × 56 × 56",
     ]  # fmt: skip
     kernels = [line for line in forward.lines if line.get_color() == BLUE]
     bar, dot = kernels
     assert list(bar.get_xdata()) == [0.5, 2.0]
     assert list(dot.get_xdata()) == [1.0]
-    assert abs(dot.get_ydata()[0] - 0) < 0.5  # the row of its label
+    assert abs(dot.get_ydata()[0] - 1) < 0.5  # the row of its label
     eager = [list(line.get_xdata()) for line in forward.lines if line.get_color() == ORANGE]
     assert [0.5] in eager
     assert [0.75] in eager
@@ -210,6 +248,58 @@ def test_dots_shows_each_arm_of_each_row_with_its_spread_and_is_signed(record):
     assert figure.get_supxlabel() == "Card, day, torch"
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["eager", "kernels"]
+
+
+def test_dots_puts_panels_in_lines_and_cuts_nothing_off():
+    def one(value):
+        return {"row": {"kernels": (value, value, value)}}
+
+    panels = {"a": one(1.0), "b": one(7.0), "c": one(2.0), "d": {}}
+    figure = gpu.dots(panels, origin="Card", x_label="share", marks={"c": 9.0}, columns=2)
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", "d"]
+    assert {axes.get_subplotspec().rowspan.start for axes in figure.axes} == {0, 1}
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "share", "share"]
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert low == 0.0
+        assert 9.0 < high < 12.0
+
+
+def test_the_roofline_has_the_copy_as_its_slope_and_arithmetic_as_its_top():
+    points = {
+        ("kernels", "forward"): [(0.5, 2e12), (1.0, 4e12)],
+        ("eager", "backward"): [(0.25, 1e12)],
+    }
+    figure = gpu_roofline.roofline(points, copy_rate=4e12, teraflops=60.0, origin="Card")
+    (axes,) = figure.axes
+    slope, top, ridge, *marks = axes.lines
+    np.testing.assert_allclose(slope.get_ydata(), 4.0 * slope.get_xdata())
+    assert slope.get_xdata()[-1] == 15.0  # the ridge: 60 over 4
+    assert set(ridge.get_xdata()) == {15.0}
+    assert (top.get_xdata()[0], set(top.get_ydata())) == (15.0, {60.0})
+    drawn = {
+        (m.get_color(), m.get_marker()): (list(m.get_xdata()), list(m.get_ydata())) for m in marks
+    }
+    assert drawn == {(BLUE, "o"): ([0.5, 1.0], [2.0, 4.0]), (ORANGE, "s"): ([0.25], [1.0])}
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["eager", "kernels", "forward", "backward"]
+    assert figure.get_supxlabel() == "Card"
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("known", "texts"),
+    [
+        ({"copy_rate": 4e12, "teraflops": None}, ["copy, measured:\n4.00 TB/s"]),
+        ({"copy_rate": None, "teraflops": 60.0}, ["arithmetic, data sheet: 60 TFLOP/s"]),
+        ({"copy_rate": None, "teraflops": None}, []),
+    ],
+)
+def test_a_roof_that_is_not_known_is_not_drawn(known, texts):
+    points = {("kernels", "forward"): [(0.5, 2e12)]}
+    (axes,) = gpu_roofline.roofline(points, **known, origin="Card").axes
+    assert [text.get_text() for text in axes.texts] == texts
+    assert len(axes.lines) == 1 + len(texts)
 
 
 def test_stacks_draws_points_in_the_color_of_the_norm(record):

@@ -32,6 +32,26 @@ def arguments(dtype=torch.float32, requires_grad=True):
     return tensors
 
 
+def test_a_change_of_the_running_statistics_is_counted_as_torch_counts_its_own():
+    x, mean, var = batch((4, 3, 5, 5)), torch.zeros(3), torch.ones(3)
+    for requires_grad in (False, True):
+        before = mean._version, var._version
+        x = x.detach().requires_grad_(requires_grad)
+        kernels.batch_norm(x, None, None, mean, var)
+        assert (mean._version, var._version) == (before[0] + 1, before[1] + 1)
+    kernels.batch_norm(x, None, None, mean, var, training=False)
+    assert mean._version == 2  # it is only read
+
+
+def test_a_graph_that_saved_the_running_mean_is_refused_once_it_has_moved():
+    x, mean, var = batch((4, 3, 5, 5)), torch.zeros(3), torch.ones(3)
+    weight = torch.ones(3, requires_grad=True)
+    loss = (weight * mean).sum()
+    kernels.batch_norm(x, None, None, mean, var)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lay_out", [torch.Tensor.contiguous, channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -43,6 +43,11 @@ def test_a_gpu_makes_another_machine():
     assert not same_machine(MACHINE, {**MACHINE, "gpu": "H200"})
 
 
+def test_a_gpu_is_never_the_same_twice():
+    on_a_gpu = {**MACHINE, "device": "cuda", "gpu": "H200"}
+    assert not same_machine(on_a_gpu, dict(on_a_gpu))
+
+
 # ---- equal
 
 

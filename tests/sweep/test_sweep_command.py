@@ -87,6 +87,8 @@ def test_a_budget_that_is_spent_leaves_the_rest_to_the_next_call(records, toy, c
     arguments = ["sweep", "toy", "--arms", "none", "--seeds", "0-2", "--workers", "1", "--tune"]
     assert main([*arguments, "--seconds", "1e-9"]) == 0
     assert "runs of the tuning are left; call again" in capsys.readouterr().out
+    assert main([*arguments, "--seconds", "60", "--seed-seconds", "90"]) == 0
+    assert "runs of the tuning are left; call again" in capsys.readouterr().out
     assert main([*arguments, "--seconds", "60"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "toy: 3 seeds run, 0 are left"
 
@@ -94,3 +96,5 @@ def test_a_budget_that_is_spent_leaves_the_rest_to_the_next_call(records, toy, c
 def test_a_budget_of_nothing_is_refused(records, toy, capsys):
     assert main(["sweep", "toy", "--seconds", "0"]) == 2
     assert "--seconds 0: give a number above 0" in capsys.readouterr().err
+    assert main(["sweep", "toy", "--seed-seconds", "-1"]) == 2
+    assert "--seed-seconds -1: give a number from 0" in capsys.readouterr().err

@@ -145,6 +145,28 @@ def test_nothing_is_begun_that_would_end_after_the_deadline(records, toy):
     assert run([slow], range(4), deadline=time.time() + 60) == 2
 
 
+def test_a_first_seed_that_may_take_too_long_is_not_begun(records, toy):
+    arm = replace(toy.PLAIN, num_steps=11)
+    in_a_minute = time.time() + 60
+    assert run([arm], range(4), deadline=in_a_minute, seed_seconds=100.0) == 0
+    assert run([arm], range(2), deadline=in_a_minute, seed_seconds=1.0) == 2
+    # From then on it is known how long they really take.
+    assert run([arm], range(4), deadline=in_a_minute, seed_seconds=100.0) == 2
+
+
+def test_the_time_that_an_arm_takes_replaces_the_time_expected(records, toy, monkeypatch):
+    arm, clock, original = replace(toy.PLAIN, num_steps=12), [0.0], toy.run
+
+    def in_a_second(*arguments):
+        clock[0] += 1.0
+        return original(*arguments)
+
+    monkeypatch.setattr(toy, "run", in_a_second)
+    monkeypatch.setattr("bnkit.sweep.tasks.time.time", lambda: clock[0])
+    # Two stacks of two seeds: a minute each was expected, and there is time for one such.
+    assert run([arm], range(4), deadline=60.5, seed_seconds=30.0) == 4
+
+
 def test_a_process_learns_how_long_an_arm_takes(records, toy):
     slow = replace(toy.PLAIN, seconds=0.5, num_steps=10)
     done = run([slow], range(40), deadline=time.time() + 3.0)
