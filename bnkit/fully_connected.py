@@ -69,31 +69,39 @@ def net(
 
 
 def batches(
-    data: Dataset, batch_size: int, seeds: Sequence[int], *, reshuffle: bool = True
+    data: Dataset,
+    batch_size: int,
+    seeds: Sequence[int],
+    *,
+    reshuffle: bool = True,
+    device: str = "cpu",
 ) -> Iterator[Batch]:
     """Endless mini-batches of the training split, (K, N, C * H * W) and (K, N), for K seeds.
 
     They are those of `stacked_batches`: an order of its own for each seed, new in each epoch
-    unless `reshuffle` is off.
+    unless `reshuffle` is off. The whole split is on `device`, and so are the batches.
     """
     return stacked_batches(
-        torch.tensor(data.train.flat),
-        torch.tensor(data.train.y),
+        torch.tensor(data.train.flat, device=device),
+        torch.tensor(data.train.y, device=device),
         batch_size=batch_size,
         seeds=seeds,
         reshuffle=reshuffle,
     )
 
 
-def evaluation(data: Dataset, name: str) -> Evaluation:
+def evaluation(data: Dataset, name: str, device: str = "cpu") -> Evaluation:
     """Accuracy and loss on all of the "train", the "validation" or the "test" split."""
     split = {"train": data.train, "validation": data.validation, "test": data.test}[name]
-    return Evaluation(name, torch.tensor(split.flat), torch.tensor(split.y), data.num_classes)
+    x, y = (torch.tensor(array, device=device) for array in (split.flat, split.y))
+    return Evaluation(name, x, y, data.num_classes)
 
 
-def accuracies(data: Dataset, looks: Mapping[str, Iterable[int]]) -> list[tuple[Schedule, Probe]]:
+def accuracies(
+    data: Dataset, looks: Mapping[str, Iterable[int]], device: str = "cpu"
+) -> list[tuple[Schedule, Probe]]:
     """Evaluations of some splits, each at steps of its own, in the order of `looks`."""
-    return [(at(steps), evaluation(data, name)) for name, steps in looks.items()]
+    return [(at(steps), evaluation(data, name, device)) for name, steps in looks.items()]
 
 
 def last_errors(rows: Sequence[Row], step: int) -> list[Row]:

@@ -45,8 +45,15 @@ SWEEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("landscape", ("batch-vgg",)),
     ("full_scale", ("batch-of-8",)),
     ("full_scale", ("group-of-8",)),
+    ("full_scale_mlp", ("none@0.1", "batch@0.1")),
+    ("full_scale_mlp", ("none",)),
+    ("full_scale_mlp", ("batch",)),
 )
-SEED_SECONDS = {"full_scale": 60, "landscape": 200}  # of an arm's first seed, rather too long
+SEED_SECONDS = {
+    "full_scale": 60,
+    "landscape": 200,
+    "full_scale_mlp": 10,
+}  # of an arm's first seed, rather too long
 _BENCH_SHARE = 0.5  # of the budget, at most
 _GRACE = 30.0  # seconds after the budget until what still runs is stopped
 _STOPPED, _MOST_BEGINNINGS = 124, 5

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from bnkit.data import Dataset, load
 from bnkit.data.splits import SPLIT_SEED, stratified_subset
-from bnkit.experiments import Tuned, deep_linear_landscape
+from bnkit.experiments import Tuned, deep_linear_landscape, full_scale_mlp
 from bnkit.experiments.deep_linear_landscape import (
     JUDGED,
     Ends,
@@ -147,6 +147,7 @@ ARMS = {
     "batch-vgg": Tuned(BATCH_VGG),
     "none-vgg@0.1": NONE_VGG,
     "batch-vgg@0.1": BATCH_VGG,
+    **{f"{arm}-mlp-full": full_scale_mlp.ARMS[arm] for arm in ("none", "batch")},
     "none-deep-linear": deep_linear_landscape.NONE,
     "batch-deep-linear": deep_linear_landscape.BATCH,
 }
