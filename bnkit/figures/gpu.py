@@ -181,7 +181,8 @@ def table(rows: Sequence[Mapping[str, object]], float_format: str = "{:.1e}") ->
     """Rows as an HTML table; without any, what a figure says then."""
     if not rows:
         return f"<p>{NOT_YET}</p>"
-    return pd.DataFrame(rows).to_html(index=False, float_format=float_format.format, na_rep="")
+    html = pd.DataFrame(rows).to_html(index=False, float_format=float_format.format, na_rep="")
+    return html.replace(" × ", "\u00a0×\u00a0")  # a shape stands on one line
 
 
 def signed(figure: Figure, origin: str) -> Figure:

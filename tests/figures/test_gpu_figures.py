@@ -343,4 +343,5 @@ def test_a_table_formats_numbers_and_leaves_gaps_empty():
     html = gpu.table([{"a": 0.00012, "b": "x"}, {"a": 2.0}])
     assert "1.2e-04" in html
     assert "NaN" not in html
+    assert "64\u00a0×\u00a032" in gpu.table([{"shape": "64 × 32"}])
     plt.close("all")
