@@ -146,8 +146,9 @@ def _row_of_dots(axes: Axes, y: int, values: Array, color: str) -> None:
         text = f"{len(values) - len(finite)} of {len(values)} never"
     if len(finite):
         axes.plot([np.median(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.5)
-    axes.text(0.98, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center",
-              fontsize=7.5, color=FAINT)  # fmt: skip
+    if text:  # below the dots, which may stand at that end as well
+        place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+        axes.text(0.99, y + 0.33, text, fontsize=7, color=FAINT, **place)
 
 
 def by_level(
