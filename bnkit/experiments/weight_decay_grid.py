@@ -109,7 +109,7 @@ def _trained(
     seeds: Sequence[int],
 ) -> dict[int, Final]:
     """One cell: the nets of all seeds at one penalty and one rate."""
-    model = network(spec, data, seeds)
+    model = net(spec, data, seeds)
     return to_the_end(
         model,
         data,
@@ -119,11 +119,6 @@ def _trained(
         step=decaying(model, penalty),
         progress=progress and f"{progress}, L2 {penalty:g} at {rate:g}",
     )
-
-
-def network(spec: WeightDecayGrid, data: Dataset, seeds: Sequence[int]) -> StackedMLP:
-    """The nets of all seeds."""
-    return net(spec, data, seeds)
 
 
 def decaying(model: StackedMLP, penalty: float) -> TakeStep:

@@ -110,9 +110,16 @@ def overview(
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(metrics.values()))
 
 
+def final(table: pd.DataFrame | None, name: str) -> pd.Series:
+    """The value at the last step of each seed; empty where there is no such table or metric."""
+    if table is None:
+        return pd.Series(dtype=float)
+    return table[table["name"] == name].sort_values("step").groupby("seed")["value"].last()
+
+
 def last(tables: Tables, name: str) -> dict[str, Array]:
     """Arm -> (n,) the value of a metric at the last step of each seed."""
-    return {arm: _last(table, name).to_numpy() for arm, table in tables.items()}
+    return {arm: final(table, name).to_numpy() for arm, table in tables.items()}
 
 
 def medians(tables: Tables, metrics: Mapping[str, str], arms: Sequence[str]) -> pd.DataFrame:
@@ -127,7 +134,7 @@ def medians(tables: Tables, metrics: Mapping[str, str], arms: Sequence[str]) -> 
     for arm in arms:
         table = tables.get(arm)
         columns[arm] = [
-            NOT_YET if table is None else short(_last(table, name).median()) for name in metrics
+            NOT_YET if table is None else short(final(table, name).median()) for name in metrics
         ]
     return pd.DataFrame(columns, index=list(metrics.values()))
 
@@ -138,8 +145,3 @@ def over_looks(tables: Tables, name: str, arm: str, statistic: Callable[[Array],
         return NOT_YET
     table = tables[arm]
     return short(float(statistic(table[table["name"] == name]["value"].dropna().to_numpy())))
-
-
-def _last(table: pd.DataFrame, name: str) -> pd.Series:
-    """The value at the last step of each seed."""
-    return table[table["name"] == name].sort_values("step").groupby("seed")["value"].last()

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bnkit import experiments, sweep
 from bnkit.errors import InputError
-from bnkit.figures.findings import NOT_YET
+from bnkit.figures.findings import NOT_YET, final
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, GRID, INK, LABELS, PINK, SINGLE, WIDE
 
@@ -241,13 +241,6 @@ def smoother(verdict: Any, *, of_batch: bool = False) -> str:
     return "not told apart"
 
 
-def last(table: pd.DataFrame | None, name: str) -> pd.Series:
-    """The value at the last step of each seed; empty where there is no such table or metric."""
-    if table is None:
-        return pd.Series(dtype=float)
-    return table[table["name"] == name].sort_values("step").groupby("seed")["value"].last()
-
-
 def text_of(values: pd.Series, form: str = "{}", scale: float = 1.0) -> str:
     """The median over seeds as text; a word where there is none."""
     return form.format(short(scale * float(values.median()))) if len(values) else NOT_YET
@@ -273,7 +266,7 @@ def times_rate(
     rows = {}
     for arm, label in arms.items():
         rate = _rate(experiment, arm)
-        values = [last(tables.get(arm), metric) for metric in windows]
+        values = [final(tables.get(arm), metric) for metric in windows]
         found = [text_of(v, scale=rate) if rate else NOT_YET for v in values]
         rows[label] = [NOT_YET if rate is None else short(rate), text_of(values[0]), *found]
     names = [f"eigenvalue × rate, {when}" for when in windows.values()]

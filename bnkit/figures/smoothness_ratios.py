@@ -16,9 +16,9 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from bnkit.figures.findings import NOT_YET
+from bnkit.figures.findings import NOT_YET, final
 from bnkit.figures.scoreboard import short
-from bnkit.figures.smoothness import Tables, last, say
+from bnkit.figures.smoothness import Tables, say
 from bnkit.figures.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE
 from bnkit.judging.estimates import Mean
 
@@ -55,7 +55,7 @@ def ratio(tables: Tables, over: str, under: str, metric: str) -> Ratio | None:
     """
     if over not in tables or under not in tables:
         return None
-    pair = [last(tables[arm], metric) for arm in (over, under)]
+    pair = [final(tables[arm], metric) for arm in (over, under)]
     both = pd.concat(pair, axis=1, join="inner").to_numpy()
     if len(both) < 2:
         return None

@@ -13,9 +13,9 @@ from bnkit.experiments.weight_decay_grid import (
     WeightDecayGrid,
     choices,
     decaying,
-    network,
     run,
 )
+from bnkit.fully_connected import net
 from bnkit.train import stacked_batches, train
 
 SHORT = {
@@ -37,7 +37,7 @@ def test_the_penalty_is_that_of_torch_on_matrices_alone(arm):
     spec, data = replace(ARMS[arm], **SHORT), load("digits")
     x = torch.tensor(data.train.flat).double()
     y = torch.tensor(data.train.y)
-    ours, theirs = (network(spec, data, SEEDS).double() for _ in range(2))
+    ours, theirs = (net(spec, data, SEEDS).double() for _ in range(2))
     batches = stacked_batches(x, y, batch_size=50, seeds=SEEDS)
     train(ours, batches, seeds=SEEDS, rate=0.3, num_steps=8, step=decaying(ours, 0.05))
     matrices = [linear.weight for linear in theirs.linears]

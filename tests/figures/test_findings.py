@@ -5,21 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import table
 
 from bnkit.figures import findings
-from bnkit.rows import Row
 
 NAN = float("nan")
-
-
-def table(curves, name):
-    """One list of (step, value) a seed."""
-    rows = [
-        Row(seed, step, name, value, "1")
-        for seed, points in enumerate(curves)
-        for step, value in points
-    ]
-    return pd.DataFrame(rows, columns=Row._fields)
 
 
 def verdict(effect=0.5, low=0.25, high=0.75, word="undecided", **more):

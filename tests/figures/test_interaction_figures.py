@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import table
 
 from bnkit.claims import Sentence
 from bnkit.figures import interactions, moments, sentences
@@ -10,16 +11,6 @@ from bnkit.figures.style import BLUE, COLORS
 from bnkit.rows import Row
 
 NAN = float("nan")
-
-
-def table(curves, name):
-    """One list of (step, value) a seed."""
-    rows = [
-        Row(seed, step, name, value, "1")
-        for seed, points in enumerate(curves)
-        for step, value in points
-    ]
-    return pd.DataFrame(rows, columns=Row._fields)
 
 
 def test_what_is_between_layers_is_told_in_percent_of_the_remainder_of_the_same_look():

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import CHAIN, runs
 
 from bnkit.figures import mediation
 from bnkit.figures.style import BLUE, FAINT, GREEN, INK, ORANGE
-from bnkit.judging.mediation import mediation as mediated
 from bnkit.rows import Row
 
 
@@ -21,12 +21,6 @@ KINDS = {
     "init": {"none-he": spec(0.0, "he")},
     "head": {"batch-head-4": spec(4.0), "batch-head-8": spec(8.0)},
 }
-
-
-def runs(beta, steps, seeds=(3, 5), missed=(0, 0)):
-    table = {"effective_smoothness": beta, "steps_to_target": steps}
-    table["steps_to_target_not_reached"] = [float(m) for m in missed]
-    return pd.DataFrame(table, index=list(seeds))
 
 
 RUNS = {
@@ -188,17 +182,6 @@ def test_the_diagram_cuts_the_arrow_into_smoothness_and_puts_a_dose_in_its_place
 
 
 # Steps are 1000 / beta in all arms: the slope is -1, and with a = log 2 the share is 1.
-CHAIN = mediated(
-    {
-        "none": {"beta": [10.0, 20.0], "steps": [100.0, 50.0]},
-        "none-sam-1": {"beta": [5.0, 10.0], "steps": [200.0, 100.0]},
-        "batch": {"beta": [20.0, 40.0], "steps": [50.0, 25.0]},
-    },
-    {"none": ("none-sam-1",), "batch": ()},
-    mediator="beta",
-    outcome="steps",
-    num_replicates=100,
-)
 
 
 def test_slopes_have_a_row_each_with_its_interval():

@@ -3,19 +3,11 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
+from made_up import CHAIN, runs
 
 from bnkit.figures import mediation_tables
 from bnkit.figures.findings import NOT_YET
-from bnkit.judging.mediation import mediation as mediated
-
-
-def runs(beta, steps, seeds=(3, 5), missed=(0, 0)):
-    table = {"effective_smoothness": beta, "steps_to_target": steps}
-    table["steps_to_target_not_reached"] = [float(m) for m in missed]
-    return pd.DataFrame(table, index=list(seeds))
-
 
 RUNS = {
     "none": runs([20.0, 10.0], [400.0, 200.0]),
@@ -32,17 +24,6 @@ KINDS = {
     },
     "head": {"batch-head-4": SimpleNamespace(dose=4.0, init="glorot")},
 }
-CHAIN = mediated(
-    {
-        "none": {"beta": [10.0, 20.0], "steps": [100.0, 50.0]},
-        "none-sam-1": {"beta": [5.0, 10.0], "steps": [200.0, 100.0]},
-        "batch": {"beta": [20.0, 40.0], "steps": [50.0, 25.0]},
-    },
-    {"none": ("none-sam-1",), "batch": ()},
-    mediator="beta",
-    outcome="steps",
-    num_replicates=100,
-)
 
 
 def test_a_dose_has_the_median_of_the_ratios_to_its_own_net_and_seed():

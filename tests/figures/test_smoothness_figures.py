@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from bnkit.figures import smoothness, smoothness_explorer, smoothness_ratios, smoothness_theory
+from bnkit.figures import (
+    findings,
+    smoothness,
+    smoothness_explorer,
+    smoothness_ratios,
+    smoothness_theory,
+)
 from bnkit.figures.style import BLUE, COLORS, FAINT, ORANGE
 
 
@@ -315,9 +321,9 @@ def test_the_word_says_which_net_is_smoother(low, high, plain_over_bn, bn_over_p
 
 def test_text_is_the_median_or_says_that_there_is_none():
     rows = ending(x=[0.1, 0.7, 0.3])
-    assert smoothness.text_of(smoothness.last(rows, "x"), "{} %", scale=100) == "30 %"
-    assert smoothness.text_of(smoothness.last(None, "x")) == "not yet measured"
-    assert smoothness.text_of(smoothness.last(rows, "y")) == "not yet measured"
+    assert smoothness.text_of(findings.final(rows, "x"), "{} %", scale=100) == "30 %"
+    assert smoothness.text_of(findings.final(None, "x")) == "not yet measured"
+    assert smoothness.text_of(findings.final(rows, "y")) == "not yet measured"
 
 
 def test_a_rate_is_named_and_one_that_is_not_tuned_is_not(tmp_path, monkeypatch):
