@@ -70,7 +70,7 @@ def begin(namespace: dict[str, Any]) -> Settings:
     _seed(settings.seed)
     from bnkit.figures import style
 
-    style.use()
+    style.use(draft=settings.profile == "smoke")
     namespace[_BEGUN] = True
     return settings
 

@@ -20,9 +20,7 @@ def side_by_side(
         x_label: the first feature.
         y_label: the second feature.
     """
-    figure, axes = plt.subplots(
-        1, len(clouds), figsize=(2.9 * len(clouds), 3.0), squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(1, len(clouds), figsize=(2.9 * len(clouds), 3.0), squeeze=False)
     for axis, (title, points) in zip(axes[0], clouds.items(), strict=True):
         axis.plot(*points.T, ".", color=BLUE, markersize=4.5, alpha=0.4, markeredgewidth=0)
         axis.plot(0, 0, "+", color=INK, markersize=10, label="origin")

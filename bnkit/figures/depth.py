@@ -16,9 +16,7 @@ def by_layer(quantities: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     Args:
         quantities: title -> arm, a key of `style.COLORS` -> (layers,).
     """
-    figure, axes = plt.subplots(
-        1, len(quantities), figsize=WIDE, squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(1, len(quantities), figsize=WIDE, squeeze=False)
     for axis, (title, arms) in zip(axes[0], quantities.items(), strict=True):
         for arm, values in arms.items():
             layers = np.arange(1, len(np.asarray(values)) + 1)

@@ -37,9 +37,7 @@ class Descent(NamedTuple):
 
 def side_by_side(runs: Mapping[str, Descent], *, x_label: str, y_label: str) -> Figure:
     """One panel per run, titled by its key, with the contours, the path and the minimum."""
-    figure, axes = plt.subplots(
-        1, len(runs), figsize=(2.9 * len(runs), 3.1), squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(1, len(runs), figsize=(2.9 * len(runs), 3.1), squeeze=False)
     for axis, (title, run) in zip(axes[0], runs.items(), strict=True):
         _draw(axis, run)
         axis.set(title=title, xlabel=x_label)
@@ -86,7 +84,7 @@ def excess_loss(steps: Array, curves: Mapping[str, Array]) -> Figure:
         steps: (T,) positive step counts.
         curves: label -> (T,).
     """
-    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    figure, axis = plt.subplots(figsize=SINGLE)
     for label, curve in curves.items():
         axis.plot(steps, curve, label=label)
     axis.set(

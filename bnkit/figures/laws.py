@@ -31,7 +31,7 @@ def measured_and_law(
         x_label: with its unit.
         y_label: with its unit.
     """
-    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    figure, axis = plt.subplots(figsize=SINGLE)
     for (label, y), color, marker in zip(measured.items(), cycle(CYCLE), cycle(_MARKERS)):
         axis.plot(x, y, marker, color=color, markersize=5, label=label)
     for (label, y), dash in zip(laws.items(), cycle(["-", "--", ":"])):
@@ -46,9 +46,7 @@ def measured_and_law(
 
 def panels(x: ArrayLike, curves: Mapping[str, ArrayLike], *, x_label: str) -> Figure:
     """One quantity per panel over the same x, titled by its key, on logarithmic axes."""
-    figure, axes = plt.subplots(
-        1, len(curves), figsize=WIDE, squeeze=False, layout="constrained", sharex=True
-    )
+    figure, axes = plt.subplots(1, len(curves), figsize=WIDE, squeeze=False, sharex=True)
     for axis, (title, y) in zip(axes[0], curves.items(), strict=True):
         axis.plot(x, y, "o-", color=BLUE, markersize=4)
         axis.set(xscale="log", yscale="log", title=title, xlabel=x_label)

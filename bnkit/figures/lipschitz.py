@@ -23,7 +23,7 @@ def cone(x: Array, f: Array, constant: float, *, apex: int) -> Figure:
         constant: the Lipschitz constant.
         apex: index of the point that the cone starts from.
     """
-    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    figure, axis = plt.subplots(figsize=SINGLE)
     reach = constant * np.abs(x - x[apex])
     axis.fill_between(x, f[apex] - reach, f[apex] + reach, color=SKY, alpha=0.2, linewidth=0)
     for sign, label in ((1, "f(x₀) ± L |x − x₀|"), (-1, None)):
@@ -44,7 +44,7 @@ def sampled_and_climbed(quotients: Array, climb: Array, constant: float) -> Figu
         climb: (T,) the quotient after 0, 1, ... turns of one pair.
         constant: β, that none of them can exceed.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=WIDE, layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=WIDE)
     left.hist(quotients, bins=40, color=BLUE)
     left.axvline(constant, color=ORANGE)
     left.annotate("β", (constant, 0.9), xycoords=("data", "axes fraction"), ha="right", va="top",
@@ -65,7 +65,7 @@ def guarantee(relative_rates: Array, changes: Mapping[float, Array], bound: Arra
             of ‖∇L‖² / β.
         bound: (T,) the largest change that the lemma allows, in the same unit.
     """
-    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    figure, axis = plt.subplots(figsize=SINGLE)
     axis.axhline(0, color=FAINT, linewidth=1.0)
     for (share, change), color in zip(changes.items(), cycle((BLUE, GREEN, AMBER))):
         axis.plot(relative_rates, change, color=color, label=f"curvature {share:g} β")
@@ -86,7 +86,7 @@ def near_the_origin(surface: Surface, cuts: Mapping[float, tuple[Array, Array]])
         surface: the loss on a grid; its levels part the colors.
         cuts: distance from the origin -> (first weight, loss) along a horizontal line.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=WIDE, layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=WIDE)
     filled = left.contourf(
         surface.first, surface.second, surface.loss, levels=surface.levels, cmap="Blues"
     )

@@ -27,7 +27,7 @@ class Fit(NamedTuple):
 
 def linear_fit(gamma: Array, r_squared: Array, share_inside: Array) -> Figure:
     """R² of the straight line, and the share of inputs with |z| < 1, against γ; all (K,)."""
-    figure, axis = plt.subplots(figsize=SINGLE, layout="constrained")
+    figure, axis = plt.subplots(figsize=SINGLE)
     axis.plot(gamma, r_squared, color=BLUE, label="R² of the best straight line")
     axis.plot(gamma, share_inside, "--", color=ORANGE, label="share of inputs with |z| < 1")
     axis.axvline(1.0, color=FAINT, linewidth=1, zorder=1)

@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -47,6 +48,13 @@ def test_sound_parameters_become_settings():
 def test_the_profile_picks():
     assert Settings("default", 0, "cpu").pick(default=100, smoke=2) == 100
     assert Settings("smoke", 0, "cpu").pick(default=100, smoke=2) == 2
+
+
+@pytest.mark.parametrize(("profile", "laid_out"), [("default", True), ("smoke", False)])
+def test_the_short_profile_does_not_lay_figures_out(profile, laid_out):
+    with mpl.rc_context({"figure.constrained_layout.use": not laid_out}):
+        begin(namespace(profile=profile))
+        assert mpl.rcParams["figure.constrained_layout.use"] is laid_out
 
 
 @pytest.mark.parametrize("value", [3, 0.1, "x", None, [1], True, math.nan])
