@@ -163,6 +163,15 @@ def at(steps: Iterable[int]) -> Schedule:
     return chosen.__contains__
 
 
+def tenths(num_steps: int) -> list[int]:
+    """The first step, the last, and those that cut the way between them into ten parts.
+
+    >>> tenths(1000)
+    [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]
+    """
+    return [num_steps * part // 10 for part in range(11)]
+
+
 def growing(first: int, last: int, *, interval: int, growth: float) -> list[int]:
     """Steps that are `interval` apart at first and later grow by the factor `growth`.
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnkit.rows import Row
-from bnkit.train import at, cross_entropy, every, growing, stacked_batches, train
+from bnkit.train import at, cross_entropy, every, growing, stacked_batches, tenths, train
 
 HALF_SQUARE = (torch.ones(1, 1), torch.zeros(1, 1))  # with `half_square` the loss is w² / 2
 
@@ -280,6 +280,11 @@ def test_a_batch_size_beyond_the_data_is_refused(batch_size):
 def test_schedules_by_pencil():
     assert [step for step in range(10) if every(4)(step)] == [0, 4, 8]
     assert [step for step in range(10) if at([9, 2])(step)] == [2, 9]
+
+
+def test_tenths_begin_at_the_first_step_and_end_at_the_last():
+    assert tenths(1000) == [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000]
+    assert tenths(25)[-2:] == [22, 25]
 
 
 def test_steps_that_grow_by_pencil():

@@ -16,7 +16,7 @@ from bnkit.experiments import Tuned
 from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedStep
 from bnkit.rows import Row
-from bnkit.train import train
+from bnkit.train import tenths, train
 
 REFERENCE = 64  # the batch size at which the rate is tuned
 
@@ -82,7 +82,7 @@ def run(spec: BatchSizeAndRate, seeds: Sequence[int], progress: str | None = Non
     data = load(spec.data_set)
     model = net(spec, data, seeds)
     last = [spec.num_steps]
-    tenths = [spec.num_steps * tenth // 10 for tenth in range(11)]
+    looks = {"test": tenths(spec.num_steps), "validation": last, "train": last}
     rows = train(
         model,
         batches(data, spec.batch_size, seeds),
@@ -90,7 +90,7 @@ def run(spec: BatchSizeAndRate, seeds: Sequence[int], progress: str | None = Non
         rate=spec.used_rate,
         num_steps=spec.num_steps,
         step=StackedStep(model),
-        probes=accuracies(data, {"test": tenths, "validation": last, "train": last}),
+        probes=accuracies(data, looks),
         progress=progress,
     )
     return rows + [Row(seed, spec.num_steps, "used_rate", spec.used_rate, "1") for seed in seeds]

@@ -29,7 +29,7 @@ from bnkit.models import StackedMLP, StackedStep
 from bnkit.probes.activations import wasserstein
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, every, growing, train
+from bnkit.train import Probe, Schedule, every, growing, tenths, train
 
 DONOR = 5_000_000  # added to a seed: the net that it copies from has weights and batches of its own
 
@@ -212,10 +212,9 @@ class PreactivationDrift:
 
 def _probes(spec: DriftDecomposition, data: Dataset) -> list[tuple[Schedule, Probe]]:
     looks = growing(0, spec.num_steps, interval=20, growth=1.1)
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     return [
-        *accuracies(data, {"test": looks, "validation": tenths}),
+        *accuracies(data, {"test": looks, "validation": tenths(spec.num_steps)}),
         (every(spec.drift_interval), PreactivationDrift(fixed)),
     ]
 

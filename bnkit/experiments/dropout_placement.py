@@ -28,7 +28,7 @@ from bnkit.models.stacked_mlp import StackedBatchNorm
 from bnkit.probes import Evaluation
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, at, train
+from bnkit.train import Probe, Schedule, at, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +111,7 @@ def network(spec: DropoutPlacement, data: Dataset, seeds: Sequence[int]) -> Stac
 def probes(spec: DropoutPlacement, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
     last = [spec.num_steps]
-    tenths = [spec.num_steps * i // 10 for i in range(11)]
-    looks = accuracies(data, {"test": tenths, "validation": last, "train": last})
+    looks = accuracies(data, {"test": tenths(spec.num_steps), "validation": last, "train": last})
     return looks if spec.norm == "none" else [*looks, (at(last), Statistics(data, spec.batch_size))]
 
 

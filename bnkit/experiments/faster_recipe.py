@@ -23,7 +23,7 @@ from bnkit.experiments import Tuned
 from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, growing, train
+from bnkit.train import Probe, Schedule, growing, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,5 +143,4 @@ class DecayingStep:
 
 def _evaluations(spec: FasterRecipe, data: Dataset) -> list[tuple[Schedule, Probe]]:
     looks = growing(0, spec.num_steps, interval=5, growth=1.08)
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
-    return accuracies(data, {"test": looks, "validation": tenths})
+    return accuracies(data, {"test": looks, "validation": tenths(spec.num_steps)})

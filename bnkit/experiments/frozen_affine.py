@@ -21,7 +21,7 @@ from bnkit.experiments import Tuned
 from bnkit.fully_connected import accuracies, batches, last_errors, net
 from bnkit.models import StackedMLP, StackedStep
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, TakeStep, growing, train
+from bnkit.train import Probe, Schedule, TakeStep, growing, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +129,5 @@ def holding(step: TakeStep, parameters: Sequence[Tensor]) -> TakeStep:
 
 def evaluations(data: Dataset, num_steps: int) -> list[tuple[Schedule, Probe]]:
     """How good the nets are: a dense curve on test images, and what chooses the rate."""
-    tenths = [*range(0, num_steps, max(1, num_steps // 10)), num_steps]
     looks = growing(0, num_steps, interval=20, growth=1.05)
-    return accuracies(data, {"test": looks, "validation": tenths, "train": [num_steps]})
+    return accuracies(data, {"test": looks, "validation": tenths(num_steps), "train": [num_steps]})

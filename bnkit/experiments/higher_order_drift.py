@@ -21,7 +21,7 @@ from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedStep
 from bnkit.probes import MomentDrift
 from bnkit.rows import Row, StepEvent
-from bnkit.train import Probe, Schedule, every, train
+from bnkit.train import Probe, Schedule, every, tenths, train
 
 STATISTICS = ("skewness", "kurtosis", "correlation")
 
@@ -99,11 +99,10 @@ class LayerMoments:
 def probes(spec: HigherOrderDrift, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     moments: list[Probe] = [LayerMoments(n, fixed) for n in range(1, len(spec.widths) + 1)]
     return [
         *((every(spec.drift_interval), probe) for probe in moments),
-        *accuracies(data, {"test": tenths, "validation": tenths}),
+        *accuracies(data, dict.fromkeys(["test", "validation"], tenths(spec.num_steps))),
     ]
 
 

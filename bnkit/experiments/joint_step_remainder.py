@@ -28,7 +28,7 @@ from bnkit.probes import TaylorRemainder
 from bnkit.probes.achieved import AchievedDecrease
 from bnkit.probes.steps import PredictedDecrease, RelativeStep, Step, run_rate
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, train
+from bnkit.train import Probe, Schedule, at, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,10 @@ def run(spec: JointStepRemainder, seeds: Sequence[int], progress: str | None = N
     sizes = (data.train.flat.shape[1], *[spec.width] * spec.depth, data.num_classes)
     model = StackedMLP(sizes, seeds, norm=spec.norm, activation=spec.activation, init=spec.init)
     looks = at(log_spaced(spec.num_steps, spec.num_looks))
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     probes: list[tuple[Schedule, Probe]] = [
         (looks, TaylorRemainder(step=step, name=name)) for name, step in steps(spec).items()
     ]
-    probes += accuracies(data, {"test": tenths, "validation": tenths})
+    probes += accuracies(data, dict.fromkeys(["test", "validation"], tenths(spec.num_steps)))
     rows = train(
         model,
         batches(data, spec.batch_size, seeds),

@@ -23,7 +23,7 @@ from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedStep
 from bnkit.probes import ActivationDrift
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, every, growing, train
+from bnkit.train import Probe, Schedule, every, growing, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def probes(spec: LpNormalization, data: Dataset) -> list[tuple[Schedule, Probe]]
     last = f"activations.{len(spec.widths) - 1}"
     looks = {
         "test": growing(0, spec.num_steps, interval=10, growth=1.05),
-        "validation": [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps],
+        "validation": tenths(spec.num_steps),
         "train": [spec.num_steps],
     }
     drift = ActivationDrift(last, fixed)

@@ -19,7 +19,7 @@ from bnkit.fully_connected import accuracies, batches, net
 from bnkit.models import StackedStep
 from bnkit.probes import ActivationDrift, ActivationPercentiles
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, every, growing, train
+from bnkit.train import Probe, Schedule, every, growing, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +87,11 @@ def run(spec: MnistSigmoid, seeds: Sequence[int], progress: str | None = None) -
 def probes(spec: MnistSigmoid, data: Dataset) -> list[tuple[Schedule, Probe]]:
     """What is measured, and when."""
     looks = growing(0, spec.num_steps, interval=100, growth=1.02)
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
     fixed = torch.tensor(data.validation.flat[: spec.num_probe_examples])
     last = f"activations.{len(spec.widths) - 1}"
     return [
-        *accuracies(data, {"test": looks, "validation": tenths}),  # its end chooses the rate
+        # The end of the validation's curve chooses the rate.
+        *accuracies(data, {"test": looks, "validation": tenths(spec.num_steps)}),
         (every(spec.drift_interval), ActivationPercentiles(last, fixed)),
         (every(spec.drift_interval), ActivationDrift(last, fixed)),
     ]

@@ -26,7 +26,7 @@ from bnkit.models import StackedMLP
 from bnkit.models.shifting_noise import ShiftingNoise
 from bnkit.probes import ActivationDrift
 from bnkit.rows import Row
-from bnkit.train import Probe, Schedule, at, cross_entropy, growing, train
+from bnkit.train import Probe, Schedule, at, cross_entropy, growing, tenths, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +134,8 @@ class NoisyStep:
 
 def _evaluations(spec: NoisyBatchNorm, data: Dataset) -> list[tuple[Schedule, Probe]]:
     looks = growing(0, spec.num_steps, interval=20, growth=1.08)
-    tenths = [*range(0, spec.num_steps, max(1, spec.num_steps // 10)), spec.num_steps]
-    return accuracies(data, {"test": looks, "validation": tenths, "train": tenths})
+    seldom = tenths(spec.num_steps)
+    return accuracies(data, {"test": looks, "validation": seldom, "train": seldom})
 
 
 def drift_looks(spec: NoisyBatchNorm) -> list[int]:

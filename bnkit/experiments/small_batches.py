@@ -28,7 +28,7 @@ from bnkit.models import StackedMLP, StackedStep
 from bnkit.models.stacked_mlp import StackedBatchNorm
 from bnkit.probes.guard import measuring
 from bnkit.rows import Row, StepEvent
-from bnkit.train import TakeStep, at, train
+from bnkit.train import TakeStep, at, tenths, train
 
 Averages = list[tuple[Tensor, Tensor]]  # mean and variance of each BN
 USUAL = 0.1  # the running_rate of torch and of this book
@@ -89,8 +89,8 @@ def run(spec: SmallBatches, seeds: Sequence[int], progress: str | None = None) -
     data = load(spec.data_set)
     model = net(spec, data, seeds)
     step: TakeStep = StackedStep(model)
-    tenths, last = [spec.num_steps * tenth // 10 for tenth in range(11)], [spec.num_steps]
-    probes = accuracies(data, {"test": tenths, "validation": last, "train": last})
+    last = [spec.num_steps]
+    probes = accuracies(data, {"test": tenths(spec.num_steps), "validation": last, "train": last})
     if spec.norm == "batch":
         step = averaging = MovingAverages(model, step, spec.running_rates)
         few = at([spec.num_steps * tenth // 10 for tenth in (1, 3, 10)])
