@@ -218,17 +218,10 @@ def _float32_convolutions() -> Iterator[None]:
 
 def _trained(spec: LossLandscape, seed: int, progress: str | None) -> list[Row]:
     data = load(spec.data_set)
-    chosen = subset(spec, data)
     model = net(spec, seed, data)
-    batches = stacked_batches(
-        inputs(spec, data.train.x[chosen]),
-        torch.tensor(data.train.y[chosen], device=spec.device),
-        batch_size=spec.batch_size,
-        seeds=[seed],
-    )
     return train(
         model,
-        batches if spec.network == "mlp" else unstacked(batches),
+        batches(spec, seed, data),
         seeds=[seed],
         rate=spec.rate,
         num_steps=spec.num_steps,
@@ -270,6 +263,18 @@ def _channels_last(model: PlainCNN) -> PlainCNN:
     """The same net, its memory in the order that is twice as fast on a CPU."""
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model
+
+
+def batches(spec: LossLandscape, seed: int, data: Dataset) -> Iterator[Batch]:
+    """Those of this seed, from the examples that all seeds share, as the network takes them."""
+    chosen = subset(spec, data)
+    stacked = stacked_batches(
+        inputs(spec, data.train.x[chosen]),
+        torch.tensor(data.train.y[chosen], device=spec.device),
+        batch_size=spec.batch_size,
+        seeds=[seed],
+    )
+    return stacked if spec.network == "mlp" else unstacked(stacked)
 
 
 def inputs(spec: LossLandscape, images: np.ndarray) -> Tensor:

@@ -20,7 +20,7 @@ from bnkit.experiments.landscape import DRIFTS, LossLandscape
 from bnkit.models.channel_noise import ChannelNoise
 from bnkit.models.plain_cnn import PlainCNN
 from bnkit.rows import Row
-from bnkit.train import stacked_batches, train
+from bnkit.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +80,6 @@ def run(spec: NoisyCNN, seeds: Sequence[int], progress: str | None = None) -> li
 
 def _trained(spec: NoisyCNN, seed: int, progress: str | None) -> list[Row]:
     data, quiet = load(spec.data_set), without_noise(spec)
-    chosen = landscape.subset(quiet, data)
-    batches = stacked_batches(
-        landscape.inputs(quiet, data.train.x[chosen]),
-        torch.tensor(data.train.y[chosen]),
-        batch_size=spec.batch_size,
-        seeds=[seed],
-    )
     model = landscape.net(quiet, seed, data)
     assert isinstance(model, PlainCNN)
     model.norms = nn.ModuleList(
@@ -96,7 +89,7 @@ def _trained(spec: NoisyCNN, seed: int, progress: str | None) -> list[Row]:
         torch.manual_seed(seed)  # of the noise
         return train(
             model,
-            landscape.unstacked(batches),
+            landscape.batches(quiet, seed, data),
             seeds=[seed],
             rate=spec.rate,
             num_steps=spec.num_steps,
