@@ -28,6 +28,11 @@ _MENDED = (
         re.compile(r'<div class="output text_html">(?=\s*<(?:div>\s*<style|style|table))'),
         '<div class="output text_html" tabindex="0" role="group" aria-label="Table">',
     ),
+    # A drawn figure opens by itself, where one can zoom; on a phone its link scrolls sideways.
+    (
+        re.compile(r'(?<!page">)(<img [^>]*src="([^"]*_images/[^"/]+\.svg)"[^>]*>)'),
+        r'<a class="bn-figure" href="\2" title="Open this figure as its own page">\1</a>',
+    ),
 )
 
 _START = """<!DOCTYPE html>

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 from bnkit.errors import InputError
 
-# Text and button colors with a contrast of at least 4.5 to 1, on light and dark pages.
+# Each text has a contrast of at least 4.5 to 1: white on the question and on a chosen answer, and
+# the explanation, which has the color of the chosen answer, on a white page and a light gray one.
 _COLORS = {
     "--jq-multiple-choice-bg": "#1f2430",
     "--jq-many-choice-bg": "#1f2430",
@@ -18,8 +19,8 @@ _COLORS = {
     "--jq-numeric-input-label": "#f4f5f8",
     "--jq-numeric-input-shadow": "#1f2430",
     "--jq-string-bg": "#1f2430",
-    "--jq-incorrect-color": "#ffb38a",
-    "--jq-correct-color": "#8fe0c1",
+    "--jq-incorrect-color": "#8f2f00",
+    "--jq-correct-color": "#0b5a40",
     "--jq-text-color": "#f4f5f8",
     "--jq-link-color": "#9bd1ff",
 }

@@ -117,7 +117,7 @@ def slider(
     ]
     figure.update_layout(
         sliders=[
-            {"active": start, "pad": {"t": 48}, "currentvalue": {"prefix": label}, "steps": moves}
+            {"active": start, "pad": {"t": 76}, "currentvalue": {"prefix": label}, "steps": moves}
         ],
         xaxis={"title": x_title, "range": x_range},
         yaxis={"title": y_title, "range": y_range},
@@ -135,5 +135,6 @@ def _layout(height: int) -> dict[str, Any]:
         "margin": {"l": 60, "r": 16, "t": 24, "b": 50},
         "xaxis": AXIS,
         "yaxis": AXIS,
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        # Above the plot, which makes room for as many lines as a narrow page needs.
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     }

@@ -13,10 +13,11 @@ class Card:
     Args:
         entry: of the ledger.
         fixed: what the verdict holds for, name -> value: the fixed fields of the deciding spec.
+        like: the id of a claim above it that holds for the same, which is then said in its place.
     """
 
-    def __init__(self, entry: Any, fixed: Mapping[str, Any]) -> None:
-        self.entry, self.fixed = entry, fixed
+    def __init__(self, entry: Any, fixed: Mapping[str, Any], like: str | None = None) -> None:
+        self.entry, self.fixed, self.like = entry, fixed, like
 
     def lines(self) -> list[tuple[str, str]]:
         """(label, text) of each line of the card."""
@@ -35,11 +36,17 @@ class Card:
             ("Claim", claim.claim),
             ("Predicted", f"{claim.expected}. {claim.because}"),
             *(("Found" if not i else "", text) for i, text in enumerate(found)),
-            (
-                "Holds for",
-                ", ".join(f"{name} {_written(value)}" for name, value in self.fixed.items()),
-            ),
+            *self._late(),
+            ("Holds for", f"the same as {self.like}" if self.like else self._fixed()),
         ]
+
+    def _fixed(self) -> str:
+        return ", ".join(f"{name} {_written(value)}" for name, value in self.fixed.items())
+
+    def _late(self) -> list[tuple[str, str]]:
+        """What a reader must know of controls that were thought of when results were there."""
+        names = ", ".join(self.entry.late_controls)
+        return [("Late controls", f"{names}: declared after a record that they use")] * bool(names)
 
     def __repr__(self) -> str:
         lines = [f"{self.entry.claim.id}: {self.entry.word}"]
@@ -82,10 +89,14 @@ class Predictions:
 
 
 class Cards:
-    """Several cards, one below the other."""
+    """Several cards, one below the other; what several hold for is printed once."""
 
     def __init__(self, cards: Sequence[Card]) -> None:
-        self.cards = list(cards)
+        self.cards: list[Card] = []
+        for card in cards:
+            like = next((above for above in self.cards if above.fixed == card.fixed), None)
+            id = (like.like or like.entry.claim.id) if like else None
+            self.cards.append(Card(card.entry, card.fixed, like=id))
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.cards))

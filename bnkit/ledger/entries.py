@@ -27,6 +27,7 @@ class Entry:
         rule_changed: the rule is not the one that was in force when the records were made.
         why: of an untested claim, what is missing; of an editorial one, its ruling.
         controls: name -> verdict of the rules that are judged beside it and not counted.
+        late_controls: those of them that are younger than a record that they are judged by.
     """
 
     claim: Claim
@@ -35,6 +36,7 @@ class Entry:
     rule_changed: bool = False
     why: str = ""
     controls: dict[str, Verdict] = field(default_factory=dict)
+    late_controls: tuple[str, ...] = ()
 
     @property
     def word(self) -> Word:
@@ -155,13 +157,13 @@ def _judge(claim: Claim, records: Records) -> Entry:
         verdict, seeds, changed = _verdict(claim, claim.id, records)
     except Untested as missing:
         return Entry(claim, why=str(missing))
-    controls = {}
+    controls, late = {}, []
     for name in claim.rules:
         if name != claim.id:
             with suppress(Untested):  # a control may come later; the claim does not wait for it
-                controls[name], _, its_rule_changed = _verdict(claim, name, records)
-                changed = changed or its_rule_changed
-    return Entry(claim, verdict, seeds, changed, controls=controls)
+                controls[name], _, is_late = _verdict(claim, name, records)
+                late += [name] if is_late else []
+    return Entry(claim, verdict, seeds, changed, controls=controls, late_controls=tuple(late))
 
 
 def _verdict(claim: Claim, name: str, records: Records) -> tuple[Verdict, tuple[int, ...], bool]:

@@ -84,6 +84,12 @@ def test_a_quiz_takes_mathjax_from_the_site_and_only_when_it_is_ready():
             "<div>\n<style scoped>",
         ),
         ('<div class="output text_html"><p>', '<div class="output text_html"><p>'),
+        (
+            '<img alt="A line." src="../../_images/a1.svg" />',
+            '<a class="bn-figure" href="../../_images/a1.svg" title="Open this figure as its own'
+            ' page"><img alt="A line." src="../../_images/a1.svg" /></a>',
+        ),
+        ('<img alt="The logo" src="_static/logo.svg" />',) * 2,
     ],
 )
 def test_what_assistive_software_stumbles_over_is_mended_once(given, mended):

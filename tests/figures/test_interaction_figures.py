@@ -216,6 +216,13 @@ def test_sentences_are_shown_with_what_they_rest_on_and_what_became_of_them():
         ("L1", "a < b", "F1, F2", "open", "Not quite."),
     ]
     html = shown._repr_html_()
-    assert "<td>a &lt; b</td>" in html
+    assert '<td>a &lt; b<br><span class="bn-note">Not quite.</span></td><td>open</td>' in html
     assert html.index("L2") < html.index("L1")
     assert repr(shown).splitlines()[0] == "L2 | c | F3 | stands | "
+
+
+def test_claims_that_follow_each_other_are_abbreviated():
+    assert sentences.ranges(["G1", "G2", "G3", "J12", "J13", "H9", "H10", "H11"]) == (
+        "G1–G3, J12, J13, H9–H11"
+    )
+    assert sentences.ranges([]) == ""

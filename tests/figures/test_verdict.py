@@ -5,10 +5,10 @@ from bnkit.figures import verdict
 CLAIM = SimpleNamespace(id="B1", claim="BN <helps>.", expected="supported", because="It should.")
 
 
-def entry(found):
+def entry(found, late=()):
     return SimpleNamespace(
         claim=CLAIM, word="refuted" if found else "untested", verdict=found, rule_changed=True,
-        why="no records yet",
+        why="no records yet", late_controls=late,
     )  # fmt: skip
 
 
@@ -44,6 +44,20 @@ def test_premises_and_runs_that_never_arrived_are_not_left_out():
 
 def test_an_untested_claim_says_what_is_missing():
     assert ("Found", "no records yet") in verdict.Card(entry(None), {}).lines()
+
+
+def test_controls_that_are_younger_than_a_record_are_named():
+    lines = verdict.Card(entry(judged(), late=("B1.cnn", "B1.same_rate")), {}).lines()
+    assert ("Late controls", "B1.cnn, B1.same_rate: declared after a record that they use") in lines
+
+
+def test_what_several_cards_hold_for_is_printed_once():
+    one, other = {"num_steps": 50}, {"num_steps": 60}
+    cards = verdict.Cards(
+        [verdict.Card(entry(judged()), fixed) for fixed in (one, one, other, one)]
+    )
+    shown = [dict(card.lines())["Holds for"] for card in cards.cards]
+    assert shown == ["num_steps 50", "the same as B1", "num_steps 60", "the same as B1"]
 
 
 def test_a_card_escapes_its_text_and_says_that_a_rule_was_changed():

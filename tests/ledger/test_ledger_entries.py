@@ -98,10 +98,12 @@ def test_a_rule_that_was_changed_after_the_record_is_reported(recorded, toy, hom
     assert {e.claim.id for e in open_ledger(register=register) if e.rule_changed} == {"T2"}
 
 
-def test_a_changed_control_is_reported_too(recorded, toy, home):
+def test_a_changed_control_is_reported_and_is_no_changed_rule(recorded, toy, home):
     register = edited(home, 'arm = "none", above = 0.5 }\n\n[[claim]]\nid = "T2"',
                       'arm = "none", above = 0.6 }\n\n[[claim]]\nid = "T2"')  # fmt: skip
-    assert {e.claim.id for e in open_ledger(register=register) if e.rule_changed} == {"T1"}
+    found = open_ledger(register=register)
+    assert {e.claim.id: e.late_controls for e in found if e.late_controls} == {"T1": ("T1.accuracy",)}
+    assert not any(entry.rule_changed for entry in found)
 
 
 def test_a_rule_that_was_written_after_the_record_is_reported(recorded, toy):
