@@ -11,11 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bnkit.figures.interactive import Interactive, slider
-from bnkit.figures.style import BLUE, COLORS, INK, LABELS, ORANGE, SINGLE, SKY, WIDE
-from bnkit.figures.training import Tables, curves
+from bnkit.figures.style import AMBER, BLUE, COLORS, INK, LABELS, ORANGE, SINGLE, WIDE
+from bnkit.figures.training import Tables, curves, steps_to
 
 PARTS = {"": "whole", "_own": "own weights", "_earlier": "earlier layers"}
 DRIFTS = {"raw": "raw", "scaled": "in units of its own spread"}
@@ -72,6 +72,8 @@ def drift_parts(tables: Tables) -> Figure:
     if tables:
         for axes in panels:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
         panels[0].legend()
     panels[0].set_ylabel("drift between two looks")
@@ -93,29 +95,71 @@ def mean_parts(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["none", "batch"])
 
 
+RESTING = {
+    "": "all layers begin anew",
+    "-copied": "copied layers move",
+    "-copied-frozen": "copied layers rest",
+    "-frozen-earlier": "layers rest where they began",
+}
+
+
 def resting_layers(tables: Tables, *, floor: float = 0.0) -> Figure:
-    """Test accuracy of nets whose copied layers rest or move, every seed and the median.
+    """Test accuracy of nets whose copied layers rest or move, a panel a net, every seed, medians.
 
     Args:
-        tables: "none-copied-frozen" (they rest) and "none-copied" (they move), as far as recorded.
+        tables: "none-copied-frozen" (they rest) and "none-copied" (they move), and those of
+            "batch", as far as recorded.
         floor: lower end of the vertical axis, a fraction.
     """
-    figure, axes = plt.subplots(figsize=SINGLE)
-    looks = {"none-copied-frozen": (INK, "rest"), "none-copied": (ORANGE, "move")}
-    for arm, (color, word) in looks.items():
-        if arm in tables:
-            _seeds_and_median(axes, curves(tables[arm], "test_accuracy"), color, f"layers {word}")
-    axes.set(xlabel="optimizer steps", ylabel="test accuracy", ylim=(floor, 1.0))
-    axes.set_xscale("symlog", linthresh=20)
-    axes.set_xlim(left=0)
-    if not set(looks) & set(tables):
-        _say(axes, NOT_RECORDED)
-    else:
-        axes.legend(loc="lower right")
+    figure, panels = plt.subplots(1, 2, figsize=WIDE, sharey=True)
+    for axes, norm in zip(panels, ("none", "batch"), strict=True):
+        looks = {f"{norm}-copied-frozen": (INK, "rest"), f"{norm}-copied": (COLORS[norm], "move")}
+        for arm, (color, word) in looks.items():
+            if arm in tables:
+                by_seed = curves(tables[arm], "test_accuracy")
+                _seeds_and_median(axes, by_seed, color, f"layers {word}")
+        axes.set(xlabel="optimizer steps", ylim=(floor, 1.0), title=LABELS[norm])
+        axes.set_xscale("symlog", linthresh=20)
+        axes.set(xlim=(0, None), xticks=[0, 20, 100, 1_000], xticklabels=["0", "20", "100", "1000"])
+        if not set(looks) & set(tables):
+            _say(axes, NOT_RECORDED)
+        else:
+            axes.legend(loc="lower right")
+    panels[0].set_ylabel("test accuracy")
     return figure
 
 
-def dose_slider(doses: Mapping[float, pd.DataFrame], plain: pd.DataFrame) -> Interactive:
+def resting_table(tables: Tables, rates: Mapping[str, float], target: float) -> pd.DataFrame:
+    """Tuned rate, median steps to the target and final accuracy of each start, of both nets.
+
+    Args:
+        tables: arm -> rows; arms are "none" and "batch" with the endings of `RESTING`.
+        rates: arm -> its tuned rate.
+        target: a test accuracy, a fraction.
+    """
+    rows = {}
+    for ending, start in RESTING.items():
+        for norm in ("none", "batch"):
+            if (arm := norm + ending) not in tables:
+                continue
+            steps = steps_to(tables[arm], target).median()
+            accuracy = curves(tables[arm], "test_accuracy").iloc[-1].mean()
+            rows[f"{start}, {LABELS[norm]}"] = (
+                f"{rates[arm]:g}",
+                f"{steps:.0f}" if np.isfinite(steps) else "never",
+                f"{100 * accuracy:.1f} %",
+            )
+    columns = ["tuned rate", "median steps", "accuracy"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def dose_slider(
+    doses: Mapping[float, pd.DataFrame],
+    plain: pd.DataFrame,
+    *,
+    drifts: Mapping[float, float],
+    target: float,
+) -> Interactive:
     """Test accuracy of all seeds of the noisy net, one dose at a time, over those of the plain net.
 
     Step 0 has no place on the logarithmic axis and is left out.
@@ -123,24 +167,33 @@ def dose_slider(doses: Mapping[float, pd.DataFrame], plain: pd.DataFrame) -> Int
     Args:
         doses: dose -> rows of the net with BN and that noise; 0 is BN without noise.
         plain: rows of the net without BN and without noise.
+        drifts: dose -> how far activations move in one step, over the plain net's.
+        target: the accuracy that steps are counted to.
     """
+    last = plain["step"].max()
+    dotted = {"color": INK, "width": 1, "dash": "dot"}
+    level = go.Scatter(x=[20, last], y=[target] * 2, name="target", mode="lines", line=dotted)
     figure = slider(
         [
-            (f"{dose:g}", [*_cloud(plain, "without BN", ORANGE), *_cloud(table, "with BN", BLUE)])
+            (
+                f"{dose:g}, drift {drifts[dose]:.2g} × plain",
+                [*_cloud(plain, "without BN", ORANGE), *_cloud(table, "with BN", BLUE), level],
+            )
             for dose, table in doses.items()
         ],
         label="dose d = ",
         start=list(doses).index(0.5),
         x_title="optimizer steps",
         y_title="test accuracy",
-        x_range=(np.log10(20), np.log10(plain["step"].max())),
+        x_range=(np.log10(20), np.log10(last)),
         y_range=(0.55, 0.95),
     )
-    figure.update_layout(xaxis_type="log")
+    figure.update_layout(xaxis_type="log", xaxis_tickvals=[20, 50, 100, 200, 500, 1_000, 2_000])
     alt = (
         "Test accuracy against the logarithm of steps, ten thin lines and a median for the net "
-        "with BN and noise, over those of the plain net without noise, one dose at a time. With a "
-        "larger dose the curves with noise rise later, scatter more and end lower."
+        "with BN and noise, over those of the plain net without noise, one dose at a time, and a "
+        "dotted line at the target. With a larger dose the curves with noise rise later, scatter "
+        "more and end lower."
     )
     return Interactive(figure, alt=alt, name="noisy-by-dose", height=460)
 
@@ -154,14 +207,8 @@ def _cloud(table: pd.DataFrame, name: str, color: str) -> list[go.Scatter]:
     thin, thick = {"color": color, "width": 0.7}, {"color": color, "width": 2.5}
     median = by_seed.median(axis="columns").round(4)
     return [
-        go.Scatter(x=x, y=y, name=f"{name}, seeds", mode="lines", line=thin, opacity=0.5),
-        go.Scatter(
-            x=median.index.tolist(),
-            y=median.tolist(),
-            name=f"{name}, median",
-            mode="lines",
-            line=thick,
-        ),
+        go.Scatter(x=x, y=y, mode="lines", line=thin, opacity=0.5, showlegend=False),
+        go.Scatter(x=median.index.tolist(), y=median.tolist(), name=name, mode="lines", line=thick),
     ]
 
 
@@ -181,7 +228,7 @@ def dose_response(runs: pd.DataFrame, *, plain: str = "none", budget: int) -> Fi
     looks = {
         "noisy": (BLUE, "o", "BN, noise behind it"),
         "none": (ORANGE, "o", "plain, noise in its spreads"),
-        "absolute": (SKY, "D", "plain, absolute noise"),
+        "absolute": (AMBER, "D", "plain, absolute noise"),
     }
     for axes, column in zip(panels, ("test_accuracy", "steps"), strict=True):
         level = runs[(runs["net"] == plain) & (runs["dose"] == 0)][column].median()

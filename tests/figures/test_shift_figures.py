@@ -82,8 +82,8 @@ class TestDriftParts:
             assert [text.get_text() for text in axes.texts] == ["not recorded yet"]
             assert not axes.lines
         assert shift.mean_parts({"none": drifts(1.0)})["batch"].isna().all()
-        (axes,) = shift.resting_layers({}).axes
-        assert [text.get_text() for text in axes.texts] == ["not recorded yet"]
+        for axes in shift.resting_layers({}).axes:
+            assert [text.get_text() for text in axes.texts] == ["not recorded yet"]
 
 
 def accuracy(*seeds):
@@ -93,12 +93,27 @@ def accuracy(*seeds):
 def test_layers_that_rest_and_layers_that_move_have_their_own_colors():
     still, moving = accuracy([0.1, 0.5, 0.6]), accuracy([0.1, 0.2, 0.9], [0.1, 0.4, 0.7])
     tables = {"none-copied": moving, "none-copied-frozen": still}
-    (axes,) = shift.resting_layers(tables).axes
+    axes, other = shift.resting_layers(tables).axes
+    assert [text.get_text() for text in other.texts] == ["not recorded yet"]
     assert lines(axes, INK)[0].get_ydata().tolist() == [0.1, 0.5, 0.6]
     assert axes.get_xlim()[0] == 0  # there are no negative steps
     *seeds, median = lines(axes, ORANGE)
     assert len(seeds) == 2
     np.testing.assert_allclose(median.get_ydata(), [0.1, 0.3, 0.8])
+
+
+def test_the_table_of_starts_has_rate_median_steps_and_accuracy():
+    tables = {"none-copied": accuracy([0.1, 0.7, 0.9], [0.1, 0.2, 0.7])}
+    tables["batch-frozen-earlier"] = accuracy([0.1, 0.2, 0.3])
+    found = shift.resting_table(tables, {"none-copied": 0.3, "batch-frozen-earlier": 3.0}, 0.7)
+    assert found.to_dict("index") == {
+        "copied layers move, without BN": {
+            "tuned rate": "0.3", "median steps": "30", "accuracy": "80.0 %",
+        },
+        "layers rest where they began, with BN": {
+            "tuned rate": "3", "median steps": "never", "accuracy": "30.0 %",
+        },
+    }  # fmt: skip
 
 
 def test_the_slider_shows_every_seed_of_a_dose_over_those_of_the_plain_net():
@@ -107,10 +122,13 @@ def test_the_slider_shows_every_seed_of_a_dose_over_those_of_the_plain_net():
         0.0: accuracy([0.1, 0.8, 0.9]),
         0.5: accuracy([0.1, 0.7, 0.8], [0.1, 0.5, 0.6]),
     }
-    figure = shift.dose_slider(doses, plain).figure
-    assert [frame.name for frame in figure.frames] == ["0", "0.5"]
+    figure = shift.dose_slider(doses, plain, drifts={0.0: 0.19, 0.5: 6.36}, target=0.65).figure
+    assert [frame.name for frame in figure.frames] == [
+        "0, drift 0.19 × plain", "0.5, drift 6.4 × plain",
+    ]  # fmt: skip
     assert figure.layout.sliders[0].active == 1  # the paper's dose
-    reference, _, seeds, median = figure.frames[1].data
+    reference, _, seeds, median, level = figure.frames[1].data
+    assert level.y == (0.65, 0.65)
     # Step 0 has no place on a logarithmic axis; a gap ends each seed.
     assert reference.y == (0.6, 0.7, None)
     assert seeds.x == (20, 40, None, 20, 40, None)
