@@ -40,6 +40,8 @@ def scatter(runs: pd.DataFrame, *, x_label: str) -> Figure:
                 color=INK,
             )
         axes.set(title=LABELS[norm], xscale="log", yscale="log", xlabel=x_label)
+    if len(runs):
+        panels[0].set_xlim(left=runs["shift"].min() / 4)  # room for the rates
     panels[0].set_ylabel("final training loss, nat")
     return figure
 
