@@ -17,6 +17,8 @@ from bnkit.claims import CHAPTERS
 from bnkit.figures import table_html
 from bnkit.figures.style import AMBER, GREEN, GRID, ORANGE
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 WORDS = {
     "supported": GREEN,
     "refuted": ORANGE,
@@ -103,7 +105,17 @@ def numbers(entry: Any) -> tuple[str, str]:
 
 
 def short(value: float) -> str:
-    """Three digits, a real minus sign, and a sign for infinity."""
+    """Three digits, a real minus sign, powers of ten as on paper, and a sign for infinity.
+
+    >>> [short(x) for x in (0.5, -2.345, 1234.6, 1e-6, math.inf)]
+    ['0.5', '−2.35', '1235', '10⁻⁶', '∞']
+    """
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.3g}".replace("-", "−")
+    if 1_000 <= abs(value) < 1e6:
+        return f"{value:.0f}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.3g}".replace("-", "−").partition("e")
+    if not exponent:
+        return mantissa
+    power = "10" + str(int(exponent.replace("−", "-"))).translate(_RAISED)
+    return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
