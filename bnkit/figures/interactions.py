@@ -22,21 +22,22 @@ from bnkit.figures.style import AMBER, BLUE, COLORS, FAINT, GREEN, INK, LABELS, 
 Array = NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
 
-ORDERS = {"order 1": BLUE, "order 2": ORANGE, "order 3": GREEN, "orders 4 and above": AMBER}
+STACKED = (5.4, 5.6)  # inches: three panels one above the other, wide enough for a phone
+ORDERS = {"order 1": BLUE, "2": ORANGE, "3": GREEN, "4 and up": AMBER}
 
 
 def between_layers(tables: Tables, what: str, arm: str) -> str:
     """Cross-layer share over remainder at the step WHAT, in percent as text, median over looks."""
     if arm not in tables:
         return NOT_YET
-    cross, missed = (_curve(tables[arm], f"{what}_{m}") for m in ("cross_share", "remainder"))
+    cross, missed = (curve(tables[arm], f"{what}_{m}") for m in ("cross_share", "remainder"))
     return f"{100 * np.nanmedian(cross / missed):.0f}"
 
 
 def by_order(
     rates: Array, sizes: Mapping[int, ArrayLike], *, start: int, name: str, alt: str
 ) -> Interactive:
-    """The share of each order in the change that a step makes, a depth at each slider position.
+    """The share of each order in the sum of absolute terms, a depth at each slider position.
 
     Args:
         rates: (K,) step sizes ε.
@@ -54,7 +55,7 @@ def by_order(
         label="layers: ",
         start=start,
         x_title="step size ε",
-        y_title="share of the change",
+        y_title="share in the sum of |terms|",
         x_range=(float(exponents[0]), float(exponents[-1])),
         y_range=(0.0, 1.02),
     )
@@ -90,6 +91,18 @@ def levels(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return chosen.assign(level=level).pivot(index="level", columns="seed", values="value")
 
 
+def curve(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Absolute values: one row a look, one column a seed.
+
+    Raises:
+        ValueError: the table has no such curve.
+    """
+    chosen = table[table["name"] == name]
+    if chosen.empty:
+        raise ValueError(f"no curve {name!r}; there are {sorted(set(table['name']))}")
+    return chosen.pivot(index="step", columns="seed", values="value").abs()
+
+
 def power_law(by_level: pd.DataFrame, slope: float, *, x_label: str, y_label: str) -> Figure:
     """All seeds against the level on logarithmic axes, with a line of the slope to compare with.
 
@@ -121,20 +134,21 @@ def along_training(tables: Tables, panels: Mapping[str, str]) -> Figure:
         panels: name of a curve -> title of its panel. Steps are on a logarithmic axis with a place
             for step 0.
     """
-    figure, every = plt.subplots(1, len(panels), figsize=WIDE, squeeze=False)
-    for axes, (name, title) in zip(every[0], panels.items(), strict=True):
+    figure, every = plt.subplots(len(panels), 1, figsize=STACKED, squeeze=False, sharex=True)
+    for axes, (name, title) in zip(every[:, 0], panels.items(), strict=True):
         for arm, table in tables.items():
-            curve = _curve(table, name)
-            axes.plot(curve.index, curve, color=_color(arm), alpha=0.25, linewidth=0.6)
-            median = curve.fillna(np.inf).median(axis="columns")
+            values = curve(table, name)
+            axes.plot(values.index, values, color=_color(arm), alpha=0.25, linewidth=0.6)
+            median = values.fillna(np.inf).median(axis="columns")
             axes.plot(median.index, median, color=_color(arm), label=_label(arm))
-        axes.set(xlabel="optimizer steps", xlim=(0, None))
+        axes.set(xlim=(0, None))
         axes.set_xscale("symlog", linthresh=1)
         end = max((table["step"].max() for table in tables.values()), default=1)
         ticks = [tick for tick in (0, 1, 10, 100, 1_000, 10_000) if tick <= end]
-        axes.set_xticks(ticks, [f"{tick}" for tick in ticks], fontsize=8)
+        axes.set_xticks(ticks, [f"{tick}" for tick in ticks])
         _decorate(axes, title)
-    _finish(figure, every[0], tables)
+    every[-1, 0].set_xlabel("optimizer steps")
+    _finish(list(every[:, 0]), tables)
     return figure
 
 
@@ -152,9 +166,9 @@ def by_size(tables: Tables, panels: Mapping[tuple[str, str], str]) -> Figure:
     for axes, ((what, measure), title) in zip(every[0], panels.items(), strict=True):
         for arm, table in tables.items():
             sizes = _sizes(table, what, measure)
-            looks = [_curve(table, f"{what}@{s:g}_{measure}").fillna(np.inf) for s in sizes]
-            of_seeds = [curve.median() for curve in looks]  # over looks
-            over_looks = [curve.median(axis="columns") for curve in looks]  # of the median seed
+            looks = [curve(table, f"{what}@{s:g}_{measure}").fillna(np.inf) for s in sizes]
+            of_seeds = [look.median() for look in looks]  # over looks
+            over_looks = [look.median(axis="columns") for look in looks]  # of the median seed
             _band(axes, sizes, over_looks, _color(arm))
             for size, values in zip(sizes, of_seeds, strict=True):
                 axes.plot([size] * len(values), values, ".", color=_color(arm), alpha=0.5, ms=5)
@@ -162,7 +176,7 @@ def by_size(tables: Tables, panels: Mapping[tuple[str, str], str]) -> Figure:
         axes.set(xlabel="size of the step", xscale="log")
         axes.xaxis.set_major_formatter("{x:g}")
         _decorate(axes, title)
-    _finish(figure, every[0], tables)
+    _finish(every[0], tables)
     return figure
 
 
@@ -178,14 +192,6 @@ def _sizes(table: pd.DataFrame, what: str, measure: str) -> list[float]:
     return sorted(map(float, matched.dropna().unique()))
 
 
-def _curve(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Absolute values: one row a look, one column a seed."""
-    chosen = table[table["name"] == name]
-    if chosen.empty:
-        raise ValueError(f"no curve {name!r}; there are {sorted(set(table['name']))}")
-    return chosen.pivot(index="step", columns="seed", values="value").abs()
-
-
 def _decorate(axes: Axes, title: str) -> None:
     """A logarithmic axis that is labelled also where it spans less than a decade."""
     axes.set_yscale("log")
@@ -196,7 +202,7 @@ def _decorate(axes: Axes, title: str) -> None:
     axes.tick_params(axis="y", which="both", labelsize=8)
 
 
-def _finish(figure: Figure, panels: Sequence[Axes], tables: Tables) -> None:
+def _finish(panels: Sequence[Axes], tables: Tables) -> None:
     """A legend, or a word where there is nothing to draw."""
     if tables:
         panels[0].legend(fontsize=8)

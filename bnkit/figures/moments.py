@@ -4,6 +4,7 @@ Tables have the columns of a row: seed, step, name, value, unit.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bnkit.figures.findings import NOT_YET
-from bnkit.figures.style import BLUE, COLORS, FAINT, GRID, INK, LABELS, ORANGE, WIDE
+from bnkit.figures.interactions import STACKED
+from bnkit.figures.style import BLUE, COLORS, FAINT, GRID, INK, LABELS, WIDE
 
 Array = NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
@@ -59,7 +61,7 @@ def drift(tables: Tables, layer: int) -> Figure:
             BN at the rate of the plain net, is dashed.
         layer: hidden layer, from 1.
     """
-    figure, panels = plt.subplots(1, len(STATISTICS), figsize=WIDE)
+    figure, panels = plt.subplots(len(STATISTICS), 1, figsize=STACKED, sharex=True)
     for axes, statistic in zip(panels, STATISTICS, strict=True):
         for arm, table in tables.items():
             chosen = table[table["name"] == f"layer-{layer}_{statistic}_drift"]
@@ -69,22 +71,46 @@ def drift(tables: Tables, layer: int) -> Figure:
             label = LABELS[norm] + (", plain rate" if borrowed else "")
             style = "--" if borrowed else "-"
             axes.plot(curve.median(axis="columns"), style, color=COLORS[norm], label=label)
-        axes.set(title=statistic, xlabel="optimizer steps", yscale="log")
-        axes.locator_params(axis="x", nbins=4)
+        axes.set(title=statistic, yscale="log")
         if not tables:
             axes.text(0.5, 0.5, NOT_YET, transform=axes.transAxes, ha="center", color=FAINT)
-    panels[0].set_ylabel("drift between two looks")
+    panels[1].set_ylabel("drift between two looks")
+    panels[-1].set_xlabel("optimizer steps")
     if tables:
         panels[0].legend(fontsize=8)
     return figure
 
 
-def accuracies(groups: Mapping[str, Mapping[str, Array]], floor: float) -> Figure:
+def points(verdict: Any) -> str:
+    """A difference of two accuracies and its interval, in points.
+
+    Args:
+        verdict: a `Verdict`, or None where there is none yet.
+    """
+    if verdict is None:
+        return NOT_YET
+    effect, low, high = (100 * x for x in (verdict.effect, verdict.low, verdict.high))
+    return f"{effect:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+
+
+def harm(verdict: Any) -> str:
+    """What leaving out does, given the difference of with less without."""
+    if verdict is None:
+        return NOT_YET
+    if verdict.low > 0:
+        return "does harm"
+    return "does good" if verdict.high < 0 else "does no harm that the seeds can show"
+
+
+def accuracies(
+    groups: Mapping[str, Mapping[str, Array]], floor: float, plain: str = "no BN"
+) -> Figure:
     """Final accuracies: a panel a group, a row an arm, a dot a seed, a bar for their mean.
 
     Args:
         groups: title of the panel -> name of the row -> (n,) fractions.
         floor: lower end of the axis; seeds below it are counted at the edge, not drawn.
+        plain: name of the row without BN, which has that color.
     """
     heights = [len(rows) for rows in groups.values()]
     figure, panels = plt.subplots(
@@ -92,8 +118,9 @@ def accuracies(groups: Mapping[str, Mapping[str, Array]], floor: float) -> Figur
         gridspec_kw={"height_ratios": heights},
     )  # fmt: skip
     for axes, (title, rows) in zip(panels[:, 0], groups.items(), strict=True):
-        for y, values in enumerate(rows.values()):
-            _row(axes, y, np.asarray(values), floor)
+        for y, (name, values) in enumerate(rows.items()):
+            color = COLORS["none" if name == plain else "batch"]
+            _row(axes, y, np.asarray(values), floor, color)
         axes.set_yticks(range(len(rows)), rows)
         axes.set(title=title, ylim=(len(rows) - 0.5, -0.5))
         axes.grid(visible=False, axis="y")
@@ -103,12 +130,12 @@ def accuracies(groups: Mapping[str, Mapping[str, Array]], floor: float) -> Figur
     return figure
 
 
-def _row(axes: Axes, y: int, values: Array, floor: float) -> None:
+def _row(axes: Axes, y: int, values: Array, floor: float, color: str) -> None:
     shown = values[values >= floor]
     axes.axhline(y, color=GRID, linewidth=0.8, zorder=1)
-    axes.plot(shown, np.full(len(shown), y), "o", color=BLUE, alpha=0.5, markersize=4)
+    axes.plot(shown, np.full(len(shown), y), "o", color=color, alpha=0.5, markersize=4)
     if len(shown) == len(values):
-        axes.plot([values.mean()] * 2, [y - 0.3, y + 0.3], color=ORANGE, linewidth=2.0)
+        axes.plot([values.mean()] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=2.0)
         return
     low = values[values < floor]
     text = f"← {len(low)} of {len(values)} seeds at {low.min():.2f} to {low.max():.2f}"

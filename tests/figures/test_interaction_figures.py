@@ -1,5 +1,7 @@
 """What is handed to the figures on joint steps: shares that add up, every seed, every look."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from made_up import table
 
 from bnkit.claims import Sentence
 from bnkit.figures import interactions, moments, sentences
-from bnkit.figures.style import BLUE, COLORS
+from bnkit.figures.style import BLUE, COLORS, INK
 from bnkit.rows import Row
 
 NAN = float("nan")
@@ -29,6 +31,7 @@ def test_the_slider_shows_shares_that_add_up_to_one_and_groups_orders_from_four_
     # (1 - 1)^3 - 1 = -3 + 3 - 1; of the sizes 3, 3, 1 the shares are 3/7, 3/7, 1/7
     sizes = {2: [[2.0, 1.0]], 3: [[3.0, 3.0, 1.0]], 5: [[5.0, 10.0, 10.0, 5.0, 1.0]]}
     figure = interactions.by_order(np.array([1.0]), sizes, start=1, name="orders", alt="Shares.")
+    assert [curve.name for curve in figure.figure.data] == ["order 1", "2", "3", "4 and up"]
     shares = [curve.y[0] for curve in figure.figure.data]
     np.testing.assert_allclose(shares, [3 / 7, 3 / 7, 1 / 7, 0.0], atol=1e-4)
     frames = {frame.name: [curve.y[0] for curve in frame.data] for frame in figure.figure.frames}
@@ -84,6 +87,7 @@ def test_every_seed_and_the_median_of_absolute_values_are_drawn():
     assert {line.get_color() for line in axes.lines} == {COLORS["batch"]}
     assert axes.get_title() == "title"
     assert axes.get_xlim()[0] == 0
+    assert axes.get_xlabel() == "optimizer steps"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1"]
 
 
@@ -188,6 +192,30 @@ def test_accuracies_have_a_dot_a_seed_and_those_below_the_floor_are_counted():
     assert low == 0.75
     assert high > 0.99
     assert [label.get_text() for label in first.get_yticklabels()] == ["good", "bad"]
+
+
+def test_the_net_without_bn_has_its_color_and_means_have_none():
+    groups = {"first": {"no BN": np.array([0.9]), "learned": np.array([0.8])}}
+    axes = moments.accuracies(groups, floor=0.75).axes[0]
+    dots = [line.get_color() for line in axes.lines if line.get_marker() == "o"]
+    means = {line.get_color() for line in axes.lines if line.get_linewidth() == 2.0}
+    assert dots == [COLORS["none"], COLORS["batch"]]
+    assert means == {INK}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "harm", "points"),
+    [
+        (0.01, 0.03, "does harm", "+2.0 [+1.0, +3.0]"),
+        (-0.03, -0.01, "does good", "−2.0 [−3.0, −1.0]"),
+        (-0.01, 0.01, "does no harm that the seeds can show", "+0.0 [−1.0, +1.0]"),
+    ],
+)
+def test_what_leaving_out_does_is_told_by_the_whole_interval(low, high, harm, points):
+    verdict = SimpleNamespace(effect=(low + high) / 2, low=low, high=high)
+    assert moments.harm(verdict) == harm
+    assert moments.points(verdict) == points
+    assert moments.harm(None) == moments.points(None) == "not yet measured"
 
 
 def test_an_arm_at_the_rate_of_another_has_its_color_and_is_dashed():
