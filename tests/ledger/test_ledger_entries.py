@@ -102,7 +102,9 @@ def test_a_changed_control_is_reported_and_is_no_changed_rule(recorded, toy, hom
     register = edited(home, 'arm = "none", above = 0.5 }\n\n[[claim]]\nid = "T2"',
                       'arm = "none", above = 0.6 }\n\n[[claim]]\nid = "T2"')  # fmt: skip
     found = open_ledger(register=register)
-    assert {e.claim.id: e.late_controls for e in found if e.late_controls} == {"T1": ("T1.accuracy",)}
+    assert {e.claim.id: e.late_controls for e in found if e.late_controls} == {
+        "T1": ("T1.accuracy",)
+    }
     assert not any(entry.rule_changed for entry in found)
 
 
