@@ -8,7 +8,6 @@ from statistics import geometric_mean, median
 from typing import Any
 
 from bnkit.bench.gpu_results import (
-    NOT_YET,
     Document,
     Rows,
     batches,
@@ -42,10 +41,10 @@ def backends(document: Document | None) -> list[dict[str, Any]]:
 
 
 def rule_of_backends(document: Document | None) -> str:
-    """Whether torch chose as its source says."""
+    """Whether torch chose as its source says; nothing without a record."""
     rows = backends(document)
     if not rows:
-        return f"Whether torch chose so is {NOT_YET}."
+        return ""
     odd = [row for row in rows if row["chosen"] != row["by the rule"]]
     if not odd:
         return "In the record torch chose by that rule everywhere."
@@ -73,10 +72,10 @@ def summary(document: Document | None, arms: Sequence[str] = ARMS) -> list[dict[
 
 
 def compiled_relu(document: Document | None) -> str:
-    """Whether compiling BN with a ReLU behind it costs time, as it does on a CPU."""
+    """Whether compiling BN with a ReLU behind it costs time, as on a CPU; nothing if unknown."""
     ratios = {workload: _over_eager(document, workload) for workload in ("bn", "bn_relu")}
     if not ratios["bn_relu"]:
-        return f"Whether it is so on the GPU is {NOT_YET}."
+        return ""
     behind = ratios["bn_relu"]
     slower = sum(ratio > 1.0 for ratio in behind)
     verdict = {0: "It is not so on the GPU", len(behind): "It is so on the GPU too"}.get(

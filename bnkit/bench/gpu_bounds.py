@@ -4,7 +4,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bnkit.bench.gpu_cases import PASSES_OVER_MEMORY
-from bnkit.bench.gpu_results import ITEM_BYTES, NOT_YET, Document, batches, cases, num_bytes, timed
+from bnkit.bench.gpu_results import ITEM_BYTES, Document, batches, cases, num_bytes, timed
 
 # Operations on each value, forward and backward. Forward: 1 for the mean, 3 for the variance, 3
 # for the output. Backward: 1 and 3 for the two sums, 5 for the affine form. A ReLU is one more
@@ -77,11 +77,11 @@ def sheet(document: Document | None) -> Sheet | None:
 
 
 def reading(document: Document | None) -> str:
-    """On which side of the ridge the record's points lie."""
+    """On which side of the ridge the record's points lie; nothing without any."""
     found = [at for curve in points(document).values() for at, _ in curve]
     rate, card = copy_rate(document), sheet(document)
     if not found or not rate:
-        return f"Where kernels lie is {NOT_YET}."
+        return ""
     copied = f"The copies of large batches moved {rate / 1e12:.2f} TB/s."
     if card is None:
         return f"{copied} The arithmetic peak of this card is not known here, so no ridge is drawn."

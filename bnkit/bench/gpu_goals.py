@@ -17,6 +17,7 @@ from bnkit.bench.gpu_results import ITEM_BYTES, NOT_YET, Document, sound
 from bnkit.kernels import plan, tiles
 
 Report = dict[str, Any]
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Goal(NamedTuple):
@@ -151,7 +152,7 @@ def _verdict(document: Document, goal: Goal, cases: Sequence[AnyCase]) -> dict[s
     is_done = bool(numbers) and len(found) == len(wanted)
     return {
         "goal": goal.what,
-        "bound": f"{'≤' if goal.at_most else '≥'} {goal.bound:g}",
+        "bound": f"{'≤' if goal.at_most else '≥'}\u00a0{_digits(goal.bound, 'g')}",
         "worst": _shown(worst),
         "median": _shown(median(numbers) if numbers else None),
         "batches": f"{len(numbers)} of {len(wanted)}",
@@ -175,4 +176,13 @@ def _shown(number: float | None) -> str:
         return ""
     if number in (inf, -inf):
         return "failed"
-    return f"{number:.1e}" if number < 1e-3 else f"{number:.3f}"
+    return _digits(number, ".3f")
+
+
+def _digits(number: float, form: str) -> str:
+    """A number in this form, a small one with a power of ten."""
+    if number >= 1e-3:
+        return f"{number:{form}}"
+    digits, power = f"{number:.1e}".split("e-")
+    factor = "" if digits == "1.0" else f"{digits}·"
+    return f"{factor}10⁻{str(int(power)).translate(_RAISED)}"

@@ -33,6 +33,7 @@ class Descent(NamedTuple):
     surface: Surface
     path: Array  # (T + 1, 2), the start first
     optimum: Array  # (2,)
+    label: str = "path"  # in the legend of the slider
 
 
 def side_by_side(runs: Mapping[str, Descent], *, x_label: str, y_label: str) -> Figure:
@@ -134,17 +135,26 @@ def with_slider(
 
 
 def _curves(run: Descent) -> list[go.Scatter]:
-    thin = run.path[:: max(1, len(run.path) // 400)]  # what the eye can follow, and a light page
+    path = _until_it_is_gone(run)
+    thin = path[:: max(1, len(path) // 400)]  # what the eye can follow, and a light page
     contour = contour_lines(run.surface)
     start, minimum = run.path[:1], run.optimum[np.newaxis]
     return [
         _curve(contour, "loss", "lines", line={"color": FAINT, "width": 1}, hoverinfo="skip"),
-        _curve(thin, "path", "lines+markers", line={"color": BLUE, "width": 1.5}, marker_size=4),
+        _curve(thin, run.label, "lines+markers", line={"color": BLUE, "width": 1.5}, marker_size=4),
         _curve(start, "start", "markers", marker={"color": INK, "symbol": "square", "size": 9}),
         _curve(
             minimum, "minimum", "markers", marker={"color": ORANGE, "symbol": "star", "size": 15}
         ),
     ]
+
+
+def _until_it_is_gone(run: Descent) -> Array:
+    """The path with at most one point after the last that lies on the map."""
+    (left, right), (low, high) = ((values[0], values[-1]) for values in run.surface[:2])
+    first, second = run.path.T
+    inside = (left <= first) & (first <= right) & (low <= second) & (second <= high)
+    return run.path[: np.flatnonzero(inside).max(initial=0) + 2]
 
 
 def _curve(points: Array, name: str, mode: str, **look: object) -> go.Scatter:

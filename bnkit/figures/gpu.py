@@ -1,5 +1,6 @@
 """What must batch normalization move on a GPU, and how close did a recorded run come to it?"""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,12 @@ from bnkit.figures.style import AMBER, BLUE, COLORS, GREEN, GRID, INK, LABELS, O
 
 NOT_YET = "not yet measured"
 NO_TIMES = "no times here: not measured, or every arm failed"
+NO_RECORD = """
+<div class="admonition note"><p class="admonition-title">No record yet</p>
+<p>Nothing has been measured: this bench has not yet run on a machine with an NVIDIA GPU. There,
+<code>python -m bnkit bench gpu</code> makes the record. Until then this section says what is
+measured, and its figures and tables are left out.</p></div>
+"""
 ARM_COLORS = {
     "eager": ORANGE,
     "compile": GREEN,
@@ -28,36 +35,44 @@ METHOD_COLORS = {
     "split and merged, centered": BLUE,
 }
 
-# Reads of the tensor -> color; each design writes it once more.
-_READS = {1: BLUE, 2: ORANGE, 3: GREEN}
+# Reads and writes of the tensor -> the designs that have as many, and a color.
+_DESIGNS = {
+    5: ("backward, two passes", GREEN),
+    3: ("forward, two passes, or backward, held", ORANGE),
+    2: ("forward, held", BLUE),
+}
 _LOWEST = 1e-9  # where a logarithmic axis draws a zero
 
 Values = Mapping[str, Mapping[str, tuple[float, float, float]]]  # row -> arm -> low, middle, high
 
 
-def floors(bandwidths: Sequence[float], *, megabytes: float = 300.0, start: int = 0) -> Interactive:
-    """Least time of designs that read a tensor once, twice, three times, and write it once.
+def floors(
+    bandwidths: Sequence[float], batches: Mapping[str, float], *, start: int = 0
+) -> Interactive:
+    """Least times of two passes over a tensor and of a tensor held on the chip, both directions.
 
     Arithmetic: bytes over bandwidth, no measurement.
 
     Args:
         bandwidths: at the slider, in TB/s.
-        megabytes: largest tensor drawn, in MB (10^6 bytes).
+        batches: what to call a batch -> its size in MB (10^6 bytes), a dot on each line.
         start: position of the slider.
     """
-    sizes = [megabytes * i / 30 for i in range(31)]
+    names, sizes = zip(*sorted(batches.items(), key=lambda pair: pair[1]), strict=True)
     steps = [
         (
             f"{bandwidth:g}",
             [
                 go.Scatter(
                     x=sizes,
-                    y=[size * (reads + 1) / bandwidth for size in sizes],  # MB / (TB/s) = µs
-                    name=f"read {reads}×, write 1×",
+                    y=[number * size / bandwidth for size in sizes],  # MB / (TB/s) = µs
+                    name=f"{number}S: {words}",
+                    text=names,
+                    mode="lines+markers",
                     line={"color": color},
-                    hovertemplate="%{x:.0f} MB: %{y:.1f} µs",
+                    hovertemplate="%{text}, %{x:.0f} MB: %{y:.0f} µs",
                 )
-                for reads, color in _READS.items()
+                for number, (words, color) in _DESIGNS.items()
             ],
         )
         for bandwidth in bandwidths
@@ -68,17 +83,24 @@ def floors(bandwidths: Sequence[float], *, megabytes: float = 300.0, start: int 
         start=start,
         x_title="size S of the tensor, MB",
         y_title="least time by arithmetic, µs",
-        x_range=(0.0, megabytes),
-        y_range=(0.0, 4 * megabytes / min(bandwidths)),
     )
+    slowest, fastest = min(bandwidths), max(bandwidths)
+    for axis, low, high in (
+        ("xaxis", sizes[0], sizes[-1]),
+        ("yaxis", min(_DESIGNS) * sizes[0] / fastest, max(_DESIGNS) * sizes[-1] / slowest),
+    ):
+        ends = [math.log10(low / 1.3), math.log10(high * 1.3)]
+        figure.layout[axis].update(type="log", range=ends, dtick=1)
+    figure.update_layout(legend_yanchor="bottom")
     return Interactive(
         figure,
         alt=(
-            "Least time of a forward pass against the size of the tensor, computed as bytes over "
-            "bandwidth: three straight lines through zero, for a tensor read once, twice and three "
-            "times and written once, with slopes 2 to 3 to 4. A slider sets the bandwidth."
+            "Least time against the size of the tensor, both logarithmic, computed as bytes over "
+            "bandwidth: three parallel lines with a dot for each batch, at two, three and five "
+            "times the size. A slider sets the bandwidth and moves all three together."
         ),
         name="gpu-floors",
+        height=520,
     )
 
 
@@ -110,11 +132,11 @@ def dots(
     x_label: str,
     marks: Mapping[str, float] | None = None,
     columns: int = 2,
-) -> Figure:
+) -> Figure | None:
     """One panel a question, one row a batch, one dot an arm, a bar for the spread of the rounds.
 
     Args:
-        panels: title -> row -> arm -> (low, middle, high). Without any row no axes are drawn.
+        panels: title -> row -> arm -> (low, middle, high). Without any row see `nothing`.
         origin: device, date and versions, or "not yet measured".
         x_label: what is drawn, with its unit.
         marks: title of a panel -> where a dotted line stands.
@@ -145,11 +167,13 @@ def dots(
     return signed(figure, origin)
 
 
-def stacks(curves: Mapping[tuple[str, str], Sequence[tuple[int, float]]], *, origin: str) -> Figure:
+def stacks(
+    curves: Mapping[tuple[str, str], Sequence[tuple[int, float]]], *, origin: str
+) -> Figure | None:
     """Training steps per second of networks that train together, against how many they are.
 
     Args:
-        curves: (norm, arm) -> points (seeds, seed-steps per second). Without any no axes are drawn.
+        curves: (norm, arm) -> points (seeds, seed-steps per second). Without any see `nothing`.
         origin: device, date and versions, or "not yet measured".
     """
     if not curves:
@@ -168,19 +192,20 @@ def stacks(curves: Mapping[tuple[str, str], Sequence[tuple[int, float]]], *, ori
     return signed(figure, origin)
 
 
-def nothing(origin: str) -> Figure:
-    """What stands in place of a figure that has no times: a few words, no number."""
+def nothing(origin: str) -> Figure | None:
+    """What stands in place of a figure that has no times: a few words; without a record nothing."""
+    if origin == NOT_YET:
+        return None
     figure, axes = plt.subplots(figsize=(6.0, 0.9))
-    words = NOT_YET if origin == NOT_YET else NO_TIMES
-    axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=12, color=INK)
+    axes.text(0.5, 0.5, NO_TIMES, ha="center", va="center", fontsize=12, color=INK)
     axes.set_axis_off()
-    return figure if origin == NOT_YET else signed(figure, origin)
+    return signed(figure, origin)
 
 
 def table(rows: Sequence[Mapping[str, object]], float_format: str = "{:.1e}") -> str:
-    """Rows as an HTML table; without any, what a figure says then."""
+    """Rows as an HTML table; nothing without any."""
     if not rows:
-        return f"<p>{NOT_YET}</p>"
+        return ""
     html = pd.DataFrame(rows).to_html(index=False, float_format=float_format.format, na_rep="")
     return html.replace(" × ", "\u00a0×\u00a0")  # a shape stands on one line
 

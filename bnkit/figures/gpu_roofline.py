@@ -21,12 +21,12 @@ def roofline(
     copy_rate: float | None,
     teraflops: float | None,
     origin: str,
-) -> Figure:
+) -> Figure | None:
     """Operations per second against operations per byte, under what memory and arithmetic allow.
 
     Args:
         points: (arm, direction) -> (operations per byte, operations per second) of each batch.
-            Without any no axes are drawn.
+            Without any see `nothing`.
         copy_rate: bytes per second of a copy, the slanted roof.
         teraflops: 10^12 operations per second of the card's arithmetic, the flat roof.
         origin: device, date and versions, or "not yet measured".

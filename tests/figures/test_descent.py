@@ -87,6 +87,21 @@ def test_a_long_path_is_thinned_for_the_page_but_not_for_print():
     assert len(printed["path"]) == 5001
 
 
+def test_a_path_that_leaves_the_map_stops_there_and_one_that_comes_back_does_not():
+    out, back = (np.array([[0.0, 1], [0, 9], [0, 2], last]) for last in ([0, 9], [0, 1]))
+    gone = np.concatenate([out, [[0.0, 20], [0.0, 30]]])
+    shown = descent.with_slider(
+        {text: descent.Descent(bowl(), path, np.zeros(2), text)
+         for text, path in (("gone", gone), ("back", back))},
+        label="m = ", start=0, x_label="u", y_label="v", name="leaving", alt="Two paths.",
+    )  # fmt: skip
+    gone_frame, back_frame = (
+        {curve.name: curve for curve in frame.data} for frame in shown.figure.frames
+    )
+    np.testing.assert_array_equal(gone_frame["gone"].y, [1, 9, 2, 9])
+    np.testing.assert_array_equal(back_frame["back"].y, [1, 9, 2, 1])
+
+
 def test_excess_loss_draws_every_curve_on_logarithmic_axes():
     steps = np.array([1.0, 10.0, 100.0])
     axis = descent.excess_loss(steps, {"raw": steps**-0.5, "scaled": steps**-1.0}).axes[0]

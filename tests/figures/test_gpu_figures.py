@@ -203,16 +203,12 @@ def test_without_a_record_nothing_is_made_up():
     assert gpu_results.forward_times(None, HUGE) == {}
     for rows in (gpu_results.accuracies, gpu_results.failures, gpu_results.sessions):
         assert rows(None) == []
-    for figure in (
-        gpu.dots({"forward": {}, "backward": {}}, origin=nowhere, x_label="share"),
-        gpu.stacks({}, origin=nowhere),
-        gpu_roofline.roofline({}, copy_rate=None, teraflops=67.0, origin=nowhere),
-    ):
-        (axes,) = figure.axes
-        assert [text.get_text() for text in axes.texts] == ["not yet measured"]
-        assert not axes.lines
-        assert figure.get_supxlabel() == ""
-    assert gpu.table([]) == "<p>not yet measured</p>"
+    before = plt.get_fignums()
+    assert gpu.dots({"forward": {}, "backward": {}}, origin=nowhere, x_label="share") is None
+    assert gpu.stacks({}, origin=nowhere) is None
+    assert gpu_roofline.roofline({}, copy_rate=None, teraflops=67.0, origin=nowhere) is None
+    assert plt.get_fignums() == before
+    assert gpu.table([]) == ""
 
 
 def test_a_record_that_has_no_time_for_a_figure_is_not_called_unmeasured():
@@ -313,13 +309,19 @@ def test_stacks_draws_points_in_the_color_of_the_norm(record):
 
 
 def test_floors_are_bytes_over_bandwidth_at_every_position():
-    bundle = gpu.floors((1.0, 4.0), megabytes=100.0, start=1)._repr_mimebundle_()
+    batches = {"large": 100.0, "small": 10.0}
+    bundle = gpu.floors((1.0, 4.0), batches, start=1)._repr_mimebundle_()
     spec = bundle[MIME]
     for bandwidth, frame in zip((1.0, 4.0), spec["frames"], strict=True):
-        ends = [curve["y"][-1] for curve in frame["data"]]
-        assert ends == [200.0 / bandwidth, 300.0 / bandwidth, 400.0 / bandwidth]  # µs
-    assert spec["data"][0]["y"][-1] == 50.0
-    assert spec["layout"]["yaxis"]["range"] == [0.0, 400.0]
+        for curve, number in zip(frame["data"], (5, 3, 2), strict=True):
+            assert curve["name"].startswith(f"{number}S: ")
+            assert curve["text"] == ["small", "large"]
+            assert curve["x"] == [10.0, 100.0]
+            assert curve["y"] == [number * 10 / bandwidth, number * 100 / bandwidth]  # µs
+    assert spec["data"][2]["y"][-1] == 50.0
+    for axis, least, greatest in (("xaxis", 10.0, 100.0), ("yaxis", 5.0, 500.0)):
+        low, high = spec["layout"][axis]["range"]
+        assert low < np.log10(least) < np.log10(greatest) < high
     assert "computed as bytes over bandwidth" in bundle["text/plain"]
     assert "arithmetic" in spec["layout"]["yaxis"]["title"]["text"]
 
