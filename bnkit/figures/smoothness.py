@@ -16,9 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from bnkit import experiments, sweep
-from bnkit.errors import InputError
-from bnkit.figures.findings import NOT_YET, final
+from bnkit.figures.findings import NOT_YET
 from bnkit.figures.scoreboard import short
 from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, GRID, INK, LABELS, PINK, SINGLE, WIDE
 
@@ -36,6 +34,7 @@ def along_training(
     *,
     looks: Looks | None = None,
     linear: Sequence[str] = (),
+    zoomed: Sequence[str] = (),
     from_zero: bool = True,
 ) -> Figure:
     """Some curves over training: thin lines are seeds, the band all of them, the thick the median.
@@ -45,6 +44,7 @@ def along_training(
         panels: name of a curve -> title of its panel.
         looks: arm -> color and label; of its normalizer if absent.
         linear: the curves whose axis is not logarithmic.
+        zoomed: those whose axis leaves out the lowest twentieth of their values.
         from_zero: steps on a logarithmic axis with a place for step 0; else evenly spaced.
     """
     figure, every = plt.subplots(1, len(panels), figsize=WIDE, squeeze=False)
@@ -57,30 +57,39 @@ def along_training(
         if name not in linear:
             axes.set_yscale("log")
             few_ticks(axes.yaxis)
+        if name in zoomed and shown:
+            values = np.concatenate([curve.to_numpy().ravel() for curve in shown.values()])
+            axes.set_ylim(bottom=float(np.nanquantile(values, 0.05)))
         axes.set_title(title, fontsize=9.5)
         _steps_axis(axes, shown, from_zero)
         if not shown:
             say(axes, NOT_YET)
+    _legend_above(figure)
+    return figure
+
+
+def _legend_above(figure: Figure) -> None:
+    """One for all panels."""
     handles = {
         label: handle
-        for axes in every[0]
+        for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if handles:
         figure.legend(
             handles.values(), handles, loc="outside upper center", ncols=min(3, len(handles))
         )
-    return figure
 
 
 def edges(tables: Tables, name: str = "hessian_1") -> Figure:
-    """Sharpness over full-batch descent, a panel a normalizer, with 2 over each rate as a line.
+    """Sharpness over full-batch descent, a panel a normalizer; lines and ticks at 2 over the rates.
 
     Args:
         tables: "NORM@RATE" -> rows.
         name: the curve.
     """
     figure, panels = plt.subplots(1, 2, figsize=WIDE, sharey=True)
+    rates = {float(arm.partition("@")[2]) for arm in tables}
     for axes, norm in zip(panels, ("none", "batch"), strict=True):
         mine = {arm: t for arm, t in tables.items() if arm.partition("@")[0] == norm}
         shown = {float(arm.partition("@")[2]): curves(t, name) for arm, t in mine.items()}
@@ -89,13 +98,13 @@ def edges(tables: Tables, name: str = "hessian_1") -> Figure:
             _band(axes, curve, color, f"rate {rate:g}, n = {curve.shape[1]}")
             axes.axhline(2 / rate, color=color, linestyle=dash, linewidth=1.0)
         axes.set(title=LABELS[norm], yscale="log")
-        few_ticks(axes.yaxis)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_yticks([2 / rate for rate in rates], [f"{2 / rate:g}" for rate in rates])
         _steps_axis(axes, shown, from_zero=False)
-        if shown:
-            axes.legend(loc="lower right", fontsize=8)
-        else:
+        if not shown:
             say(axes, NOT_YET)
     panels[0].set_ylabel("largest eigenvalue")
+    _legend_above(figure)
     return figure
 
 
@@ -104,6 +113,8 @@ def dots(
     *,
     logarithmic: Sequence[str] = (),
     colors: Mapping[str, str] | None = None,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    infinite: str = "never",
 ) -> Figure:
     """One value a seed: a panel a quantity, a row an arm, a bar for the median.
 
@@ -112,6 +123,8 @@ def dots(
             empty or not there is named as not measured. Values that are not finite are counted.
         logarithmic: titles whose axis is logarithmic.
         colors: label of the row -> color.
+        limits: title -> ends of its axis; a value outside is an arrow with its number.
+        infinite: what has become of a seed whose value is not finite.
     """
     rows = list(dict.fromkeys(label for groups in panels.values() for label in groups))
     figure, every = plt.subplots(
@@ -120,10 +133,15 @@ def dots(
     for axes, (title, groups) in zip(every[0], panels.items(), strict=True):
         if title in logarithmic:
             axes.set_xscale("log")
+        ends = (limits or {}).get(title, (-np.inf, np.inf))
+        told = {}
         for y, label in enumerate(rows):
             axes.axhline(y, color=GRID, linewidth=0.8, zorder=0)
             values = np.asarray(groups.get(label, ()), dtype=float)
-            _row_of_dots(axes, y, values, (colors or {}).get(label, BLUE))
+            _row_of_dots(axes, y, values, (colors or {}).get(label, BLUE), ends)
+            missing = int((~np.isfinite(values)).sum())
+            if missing or not len(values):
+                told[y] = f"{missing} of {len(values)} {infinite}" if missing else NOT_YET
         axes.set_yticks(range(len(rows)), rows, fontsize=8.5)
         axes.set(ylim=(len(rows) - 0.5, -0.5))
         axes.set_title(title, fontsize=9.5)
@@ -132,23 +150,46 @@ def dots(
         if title in logarithmic:
             few_ticks(axes.xaxis)
         else:
-            axes.locator_params(axis="x", nbins=5)
+            axes.locator_params(axis="x", nbins=5 if len(panels) < 4 else 3)
+        if title in (limits or {}):
+            axes.set_xlim(*ends)
+        for y, text in told.items():
+            _beside_the_dots(axes, y, text, groups.get(rows[y], ()))
     return figure
 
 
-def _row_of_dots(axes: Axes, y: int, values: Array, color: str) -> None:
+def _row_of_dots(axes: Axes, y: int, values: Array, color: str, ends: tuple[float, float]) -> None:
     finite = values[np.isfinite(values)]
-    axes.plot(finite, np.full(len(finite), y), "o", color=color, alpha=0.5, markersize=3.5)
-    text = ""
-    if not len(values):
-        text = NOT_YET
-    elif len(finite) < len(values):
-        text = f"{len(values) - len(finite)} of {len(values)} never"
+    shown = finite[(finite >= ends[0]) & (finite <= ends[1])]
+    axes.plot(shown, np.full(len(shown), y), "o", color=color, alpha=0.5, markersize=3.5)
+    arrow = {"arrowstyle": "->", "color": color}
+    across = axes.get_yaxis_transform()
+    for side, inwards, out in (
+        (0, 14, finite[finite < ends[0]]),
+        (1, -14, finite[finite > ends[1]]),
+    ):
+        if len(out):
+            text = ", ".join(short(value) for value in sorted(out))
+            axes.annotate(
+                text, (side, y), (inwards, 0), xycoords=across, textcoords="offset points",
+                fontsize=7.5, color=color, va="center", ha="right" if side else "left",
+                arrowprops=arrow,
+            )  # fmt: skip
     if len(finite):
-        axes.plot([np.median(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.5)
-    if text:  # below the dots, which may stand at that end as well
-        place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
-        axes.text(0.99, y + 0.33, text, fontsize=7, color=FAINT, **place)
+        axes.plot([np.nanmedian(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.5)
+
+
+def _beside_the_dots(axes: Axes, y: int, text: str, values: ArrayLike) -> None:
+    """Below, in the half that has fewer of them; the limits of the axis have to be final."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    points = axes.transData.transform(np.column_stack([finite, np.zeros(len(finite))]))
+    across = axes.transAxes.inverted().transform(points)[:, 0]
+    left = np.count_nonzero(across > 0.5) > len(across) / 2
+    axes.text(
+        0.03 if left else 0.99, y + 0.38, text, transform=axes.get_yaxis_transform(), va="center",
+        ha="left" if left else "right", fontsize=6.5, color=FAINT,
+    )  # fmt: skip
 
 
 def by_level(
@@ -191,17 +232,21 @@ def by_level(
     return figure
 
 
-def spectra(tables: Tables) -> Figure:
+def spectra(tables: Tables, *, num_weights: int, looks: Looks | None = None) -> Figure:
     """How many of a Hessian's eigenvalues are larger than λ, at the last look of each seed.
+
+    A share below that of one eigenvalue is the weight of a node of the quadrature and no share.
 
     Args:
         tables: arm -> rows "density_node_<i>" and "density_weight_<i>"; the weights of a seed sum
             to 1.
+        num_weights: of the net, and so of the eigenvalues; the axis ends at one of them.
+        looks: arm -> color and label; of its normalizer if absent.
     """
     figure, axes = plt.subplots(figsize=SINGLE)
     for arm, table in tables.items():
         nodes, weights = (spectrum(table, part) for part in ("node", "weight"))
-        color, label = look_of(arm, None)
+        color, label = look_of(arm, looks)
         for number, seed in enumerate(nodes):
             order = np.argsort(nodes[seed].to_numpy())[::-1]
             larger = np.cumsum(weights[seed].to_numpy()[order])
@@ -212,6 +257,7 @@ def spectra(tables: Tables) -> Figure:
                 at[keep], larger[keep], where="post", color=color, alpha=0.5, lw=0.8, label=text
             )
     axes.set(xscale="log", yscale="log", xlabel="λ", ylabel="share of eigenvalues above λ")
+    axes.set_ylim(bottom=1 / num_weights)
     if tables:
         axes.legend()
     else:
@@ -225,62 +271,6 @@ def spectrum(table: pd.DataFrame, part: str) -> pd.DataFrame:
     chosen = chosen[chosen["step"] == chosen["step"].max()]
     index = chosen["name"].str.rpartition("_")[2].astype(int)
     return chosen.assign(index=index).pivot(index="index", columns="seed", values="value")
-
-
-def smoother(verdict: Any, *, of_batch: bool = False) -> str:
-    """Which net the whole interval of a ratio calls the smoother one.
-
-    Args:
-        verdict: on a ratio of the plain net to BN, or None.
-        of_batch: it is the ratio of BN to the plain net.
-    """
-    if verdict is None:
-        return NOT_YET
-    if verdict.low > 1 or verdict.high < 1:
-        return "rougher with BN" if (verdict.low > 1) == of_batch else "smoother with BN"
-    return "not told apart"
-
-
-def text_of(values: pd.Series, form: str = "{}", scale: float = 1.0) -> str:
-    """The median over seeds as text; a word where there is none."""
-    return form.format(short(scale * float(values.median()))) if len(values) else NOT_YET
-
-
-def rate_of(experiment: str, arm: str) -> str:
-    """The rate of an arm as text; a word where it is not tuned yet."""
-    rate = _rate(experiment, arm)
-    return NOT_YET if rate is None else short(rate)
-
-
-def times_rate(
-    tables: Tables, arms: Mapping[str, str], experiment: str, windows: Mapping[str, str]
-) -> pd.DataFrame:
-    """An eigenvalue in units of one over the rate, as text: descent is stable up to 2.
-
-    Args:
-        tables: arm -> rows.
-        arms: arm -> what its row is called.
-        experiment: whose arms they are.
-        windows: metric with the eigenvalue -> what its column is called. The median over seeds.
-    """
-    rows = {}
-    for arm, label in arms.items():
-        rate = _rate(experiment, arm)
-        values = [final(tables.get(arm), metric) for metric in windows]
-        found = [text_of(v, scale=rate) if rate else NOT_YET for v in values]
-        rows[label] = [NOT_YET if rate is None else short(rate), text_of(values[0]), *found]
-    names = [f"eigenvalue × rate, {when}" for when in windows.values()]
-    columns = ["rate", "largest eigenvalue", *names]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-def _rate(experiment: str, arm: str) -> float | None:
-    """None where it is not tuned yet."""
-    try:
-        spec = sweep.resolve(experiment, experiments.find(experiment).ARMS[arm])
-    except InputError:
-        return None
-    return float(spec.rate)
 
 
 def curves(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -332,9 +322,13 @@ def _steps_axis(axes: Axes, shown: Mapping[Any, pd.DataFrame], from_zero: bool) 
     if from_zero:
         axes.set_xscale("symlog", linthresh=1)
         ticks = [tick for tick in (0, 1, 10, 100, 1_000, 10_000) if tick <= end]
-        axes.set_xticks(ticks, [f"{tick}" for tick in ticks], fontsize=8)
-    else:
-        axes.locator_params(axis="x", nbins=4)
+        names = {1_000: "10³", 10_000: "10⁴"}  # short, lest the last two touch
+        axes.set_xticks(ticks, [names.get(tick, f"{tick}") for tick in ticks], fontsize=8)
+    else:  # the ends point inwards, lest they touch those of the next panel
+        axes.set_xticks([0, end / 2, end], [f"{value:,}" for value in (0, end // 2, end)])
+        first, _, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
     axes.set_xlim(0, end)
 
 

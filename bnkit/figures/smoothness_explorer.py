@@ -14,13 +14,14 @@ Array = NDArray[np.float64]
 
 
 _ONE_ABOVE_THE_OTHER = {
-    "height": 860,
+    "height": 700,
     "xaxis.domain": [0, 1],
     "xaxis.title.text": "",
-    "yaxis.domain": [0.54, 1],
+    "yaxis.domain": [0.53, 1],
     "xaxis2.domain": [0, 1],
-    "yaxis2.domain": [0, 0.46],
+    "yaxis2.domain": [0, 0.47],
     "yaxis2.title.text": "second direction",
+    "yaxis2.showticklabels": True,
 }
 
 
@@ -89,6 +90,7 @@ def explorer(
             "range": ends[1],
             "scaleanchor": "x2",
             "constrain": "domain",
+            "showticklabels": False,  # those of the other map, which has the same axis
             **axis,
         },
         coloraxis={
@@ -107,7 +109,7 @@ def explorer(
 
 
 def _panel(arm: str, found: Map, step: int, exponents: Array, number: int) -> list[object]:
-    """Contours, the path so far, the path to come, and where the net stands."""
+    """Contours, the path to come, the path so far with a white edge, and where the net stands."""
     axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"} if number > 1 else {}
     now = int(np.flatnonzero(found.steps == step)[0])
     seen = np.clip(np.log10(found.losses[step]), exponents[0], exponents[-1]).round(2)
@@ -133,8 +135,9 @@ def _panel(arm: str, found: Map, step: int, exponents: Array, number: int) -> li
         go.Scatter(
             x=path[:, 0], y=path[:, 1], line={"color": INK, "width": 1, "dash": "dot"}, **way
         ),
-        go.Scatter(
-            x=path[: now + 1, 0], y=path[: now + 1, 1], line={"color": color, "width": 3}, **way
+        *(
+            go.Scatter(x=path[: now + 1, 0], y=path[: now + 1, 1], line=line, **way)
+            for line in ({"color": "white", "width": 6}, {"color": color, "width": 3})
         ),
         go.Scatter(
             x=path[now : now + 1, 0],

@@ -14,8 +14,9 @@ from bnkit.figures import (
     smoothness_explorer,
     smoothness_ratios,
     smoothness_theory,
+    smoothness_words,
 )
-from bnkit.figures.style import BLUE, COLORS, FAINT, ORANGE
+from bnkit.figures.style import BLUE, COLORS, FAINT, GREEN, INK, ORANGE
 
 
 def table(**curves):
@@ -82,7 +83,7 @@ def test_a_value_that_is_not_finite_leaves_a_gap():
         lambda: smoothness.along_training({}, {"a": "A", "b": "B"}),
         lambda: smoothness.along_training({"none": ending(c=[1, 2])}, {"a": "A"}),
         lambda: smoothness.edges({}),
-        lambda: smoothness.spectra({}),
+        lambda: smoothness.spectra({}, num_weights=10),
         lambda: smoothness.by_level({}, {"a": "A"}, x_label="x"),
         lambda: smoothness_ratios.ratios({}, {"net": {"one": ("none", "batch")}}, {"a": "A"}),
         lambda: smoothness.dots({"A": {"row": ()}}),
@@ -104,6 +105,26 @@ def test_the_edge_of_each_rate_is_a_line_at_two_over_it():
     assert levels == [[20.0], [20.0, 10.0]]
     labels = [line.get_label() for line in bn.lines]
     assert "rate 0.2, n = 2" in labels
+    assert sorted(tick.get_text() for tick in plain.get_yticklabels()) == ["10", "20"]
+    (legend,) = plain.figure.legends  # above the panels, where it hides no curve
+    assert len(legend.get_texts()) == 2
+    assert bn.get_legend() is None
+
+
+def test_the_ends_of_an_axis_of_steps_point_inwards():
+    rows = table(loss={0: {0: 1.0, 12_000: 4.0}})
+    (axes,) = smoothness.along_training({"none": rows}, {"loss": "L"}, from_zero=False).axes
+    found = [(tick.get_text(), tick.get_ha()) for tick in axes.get_xticklabels()]
+    assert found == [("0", "left"), ("6,000", "center"), ("12,000", "right")]
+
+
+def test_a_zoomed_axis_leaves_out_the_lowest_twentieth_of_the_values():
+    rows = table(loss={0: {step: float(step) for step in range(101)}})
+    how = {"linear": ("loss",), "from_zero": False}
+    (all_of_it,) = smoothness.along_training({"none": rows}, {"loss": "L"}, **how).axes
+    (axes,) = smoothness.along_training({"none": rows}, {"loss": "L"}, zoomed=("loss",), **how).axes
+    assert all_of_it.get_ylim()[0] < 0
+    assert axes.get_ylim()[0] == pytest.approx(5)
 
 
 # ---------------------------------------------------------------------------------------- ratios
@@ -143,6 +164,34 @@ def test_the_tally_counts_the_intervals_on_each_side_of_one():
     counts = "1 smoother with BN, 1 rougher with BN, 1 not distinguishable"
     assert text == f"of 3 ratios {counts}"
     assert smoothness_ratios.tally({}, PAIRS, ["x"]) == "not yet measured"
+
+
+def test_a_ratio_that_repeats_another_of_the_same_arms_does_not_count():
+    none = ending(x=[2.0, 2.1, 2.2], y=[2.0, 2.1, 2.2], z=[4.0, 4.1, 4.2])
+    tables = {"none": none, "batch": ending(x=[1.0] * 3, y=[1.0] * 3, z=[1.0] * 3)}
+    tables |= {"none@1": none, "batch@1": tables["batch"]}
+    assert smoothness_ratios.tally(tables, PAIRS, ["x", "y", "z"]).startswith("of 2 ratios 2 ")
+    both = {"net": PAIRS["net"] | {"one rate": ("none@1", "batch@1")}}
+    assert smoothness_ratios.tally(tables, both, ["x", "y", "z"]).startswith("of 4 ratios 4 ")
+    metrics = {"x": "X", "y": "Y", "z": "Z"}
+    (axes,) = smoothness_ratios.matrix(tables, PAIRS, metrics).axes
+    assert [text.get_color() for text in axes.texts] == [INK, FAINT, INK]
+    colors = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert colors == [BLUE, "#ffffff", BLUE]
+
+
+def test_a_comparison_has_one_color_in_all_panels_and_in_the_legend():
+    tables = {"none": ending(x=[2.0, 3.0]), "batch": ending(x=[1.0, 1.0])}
+    arms = ("none", "batch")
+    pairs = {"one": {"tuned rates": arms, "one rate": arms}, "other": {"one rate": arms}}
+    figure = smoothness_ratios.ratios(tables, pairs, {"x": "X"})
+    dots = [[d.get_color() for d in a.lines if d.get_marker() == "o"] for a in figure.axes]
+    assert dots == [[INK, GREEN], [GREEN]]
+    (legend,) = figure.legends
+    shown = {
+        t.get_text(): h.get_color() for t, h in zip(legend.texts, legend.get_lines(), strict=True)
+    }
+    assert shown == {"tuned rates": INK, "one rate": GREEN}
 
 
 def test_a_ratio_is_written_with_its_interval():
@@ -199,6 +248,26 @@ def test_dots_mark_the_median_and_count_what_is_not_finite():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
 
 
+def test_a_value_beyond_the_axis_is_an_arrow_with_its_number():
+    groups = {"a": [0.1, 0.88, 0.9], "b": [0.9, 0.91, 0.99]}
+    limits = {"accuracy": (0.86, 0.92)}
+    (axes,) = smoothness.dots({"accuracy": groups}, limits=limits).axes
+    assert axes.get_xlim() == (0.86, 0.92)
+    arrows = [(text.get_text(), text.xy, text.get_ha()) for text in axes.texts]
+    assert arrows == [("0.1", (0, 0), "left"), ("0.99", (1, 1), "right")]
+    dots = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"]
+    assert dots == [[0.88, 0.9], [0.9, 0.91]]
+
+
+def test_what_became_of_a_seed_is_told_where_there_are_no_dots():
+    groups = {"a": [1.0, 9.0, np.nan], "b": [8.0, 9.0, np.inf]}
+    (axes,) = smoothness.dots({"loss": groups}, infinite="diverged").axes
+    told = [(text.get_text(), text.get_position()[0]) for text in axes.texts]
+    assert told == [("1 of 3 diverged", 0.99), ("1 of 3 diverged", 0.03)]
+    bars = [line.get_xdata()[0] for line in axes.lines if 0 < np.ptp(line.get_ydata()) < 1]
+    assert bars == [5.0, 9.0]  # what is unknown is left out, what is infinite is the largest
+
+
 def test_levels_have_dots_of_seeds_and_a_line_of_medians_without_the_infinite():
     never, other = [np.inf, np.inf], [7.0, 7.0]
     names = {"top_none@2": [1.0, 3.0], "top_none@4": never, "top_none_at_1@2": other}
@@ -216,10 +285,12 @@ def test_the_spectrum_counts_from_the_largest_eigenvalue_down():
         density_node_1=[0.5], density_node_2=[5.0], density_node_10=[50.0],
         density_weight_1=[0.7], density_weight_2=[0.2], density_weight_10=[0.1],
     )  # fmt: skip
-    (axes,) = smoothness.spectra({"none": rows}).axes
+    looks = {"none": (BLUE, "plain, rate 0.1")}
+    (axes,) = smoothness.spectra({"none": rows}, num_weights=20, looks=looks).axes
     (line,) = axes.lines
     np.testing.assert_allclose(line.get_xydata(), [[50, 0.1], [5, 0.3], [0.5, 1.0]])
-    assert line.get_label() == "without BN, n = 1"
+    assert line.get_label() == "plain, rate 0.1, n = 1"
+    assert axes.get_ylim()[0] == pytest.approx(1 / 20)  # the share of one eigenvalue
 
 
 # ----------------------------------------------------------------------------------------- theory
@@ -280,17 +351,25 @@ def test_the_slider_has_the_steps_and_each_position_both_nets(maps):
     assert [frame.name for frame in figure.frames] == ["0", "5"]
     assert figure.layout.sliders[0].active == 1
     kinds = [(trace.type, trace.xaxis) for trace in figure.frames[0].data]
-    assert kinds == [("contour", None), *[("scatter", None)] * 3,
-                     ("contour", "x2"), *[("scatter", "x2")] * 3]  # fmt: skip
+    assert kinds == [("contour", None), *[("scatter", None)] * 4,
+                     ("contour", "x2"), *[("scatter", "x2")] * 4]  # fmt: skip
 
 
 def test_the_path_so_far_ends_at_the_dot_whose_label_has_the_loss(maps):
     first, last = explored(maps).figure.frames
-    _, whole, so_far, dot = first.data[:4]
-    assert (len(whole.x), len(so_far.x)) == (3, 1)
+    _, whole, edge, so_far, dot = first.data[:5]
+    assert (len(whole.x), len(edge.x), len(so_far.x)) == (3, 1, 1)
+    assert (edge.line.color, so_far.line.color) == ("white", COLORS["none"])
+    assert edge.line.width > so_far.line.width  # or it cannot be seen on a map of its color
     assert (dot.x[0], dot.y[0], dot.name) == (-0.8, -0.2, "without BN, loss 1")
-    assert len(last.data[2].x) == 3
-    assert last.data[7].name == "with BN, loss 0.1"
+    assert len(last.data[3].x) == 3
+    assert last.data[9].name == "with BN, loss 0.1"
+
+
+def test_side_by_side_the_maps_share_one_scale_and_on_a_phone_each_has_its_own(maps):
+    found = explored(maps)
+    assert found.figure.layout.yaxis2.showticklabels is False
+    assert found.narrow["yaxis2.showticklabels"] is True
 
 
 def test_colors_are_logarithms_within_the_levels(maps):
@@ -314,38 +393,73 @@ def test_colors_are_logarithms_within_the_levels(maps):
 )
 def test_the_word_says_which_net_is_smoother(low, high, plain_over_bn, bn_over_plain):
     judged = verdict(low, high)
-    assert smoothness.smoother(judged) == plain_over_bn
-    assert smoothness.smoother(judged, of_batch=True) == bn_over_plain
-    assert smoothness.smoother(None) == "not yet measured"
+    assert smoothness_words.smoother(judged) == plain_over_bn
+    assert smoothness_words.smoother(judged, of_batch=True) == bn_over_plain
+    assert smoothness_words.smoother(None) == "not yet measured"
 
 
 def test_text_is_the_median_or_says_that_there_is_none():
     rows = ending(x=[0.1, 0.7, 0.3])
-    assert smoothness.text_of(findings.final(rows, "x"), "{} %", scale=100) == "30 %"
-    assert smoothness.text_of(findings.final(None, "x")) == "not yet measured"
-    assert smoothness.text_of(findings.final(rows, "y")) == "not yet measured"
+    assert smoothness_words.text_of(findings.final(rows, "x"), "{} %", scale=100) == "30 %"
+    assert smoothness_words.text_of(findings.final(None, "x")) == "not yet measured"
+    assert smoothness_words.text_of(findings.final(rows, "y")) == "not yet measured"
 
 
 def test_a_rate_is_named_and_one_that_is_not_tuned_is_not(tmp_path, monkeypatch):
-    assert smoothness.rate_of("edge_of_stability", "batch@0.2") == "0.2"
+    assert smoothness_words.rate_of("edge_of_stability", "batch@0.2") == "0.2"
     monkeypatch.setattr("bnkit.places.records", lambda: tmp_path)
-    assert smoothness.rate_of("landscape", "none") == "not yet measured"
+    assert smoothness_words.rate_of("landscape", "none") == "not yet measured"
 
 
 def test_an_eigenvalue_stands_in_units_of_one_over_its_rate():
     tables = {"batch@0.2": ending(top=[10.0, 9.0, 12.0], late=[5.0, 5.0, 20.0])}
-    arms = {"batch@0.2": "with BN", "none@0.1": "without"}
-    windows = {"top": "all", "late": "late"}
-    found = smoothness.times_rate(tables, arms, "edge_of_stability", windows)
-    assert found.loc["with BN"].tolist() == ["0.2", "10", "2", "1"]
-    assert found.loc["without"].tolist() == ["0.1"] + ["not yet measured"] * 3
-    assert found.columns[2] == "eigenvalue × rate, all"
+    arms = {"with BN": ("edge_of_stability", "batch@0.2")}
+    arms["slow"] = ("deep_linear_landscape", "none@1e-07")
+    windows = {"top": "all", "late": "second half"}
+    found = smoothness_words.times_rate(tables, arms, windows)
+    assert found.loc["with BN"].tolist() == ["0.2", "2.00", "1.00"]
+    assert found.loc["slow"].tolist() == ["10⁻⁷"] + ["not yet measured"] * 2
+    assert found.columns.tolist() == ["rate", "all", "second half"]
 
 
 def test_an_arm_without_a_tuned_rate_has_no_eigenvalue_in_its_unit(tmp_path, monkeypatch):
     monkeypatch.setattr("bnkit.places.records", lambda: tmp_path)
-    found = smoothness.times_rate({}, {"none": "plain"}, "landscape", {"top": "all"})
-    assert found.loc["plain"].tolist() == ["not yet measured"] * 3
+    tables = {"none": ending(top=[10.0])}
+    found = smoothness_words.times_rate(tables, {"plain": ("landscape", "none")}, {"top": "all"})
+    assert found.loc["plain"].tolist() == ["not yet measured"] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(4.95e-16, "5\u00a0×\u00a010⁻¹⁶"), (-1.31e-15, "−1\u00a0×\u00a010⁻¹⁵"), (1e-6, "10⁻⁶")],
+)
+def test_a_size_is_a_digit_and_a_power_of_ten(value, text):
+    assert smoothness_words.power(value) == text
+
+
+def ratio_of(effect, unit="ratio"):
+    return SimpleNamespace(effect=effect, low=1.0, high=3.0, p=0.1, unit=unit, verdict="undecided")
+
+
+def test_the_head_says_what_the_numbers_are_where_all_are_of_one_kind():
+    rules = {"a": ratio_of(2.0), "b": ratio_of(1.5)}
+    found = smoothness_words.judged(rules, {"a": "first", "b": "second"}, "plain / BN")
+    assert found.columns.tolist() == ["plain / BN", "verdict"]
+    assert found["plain / BN"].tolist() == ["2\u00a0[1,\u00a03]", "1.5\u00a0[1,\u00a03]"]
+    rules["b"] = ratio_of(0.5, "difference")
+    found = smoothness_words.judged(rules, {"a": "first", "b": "second"})
+    assert found["found"].tolist() == [
+        "ratio 2\u00a0[1,\u00a03]",
+        "difference 0.5\u00a0[1,\u00a03]",
+    ]
+
+
+def test_what_is_not_measured_says_so_unless_it_is_optional():
+    rules = {"a": ratio_of(2.0), "c": None}
+    statements = {"a": "first", "b": "second", "c": "third"}
+    found = smoothness_words.judged(rules, statements, optional=("c",))
+    assert found.index.tolist() == ["first", "second"]
+    assert found.loc["second"].tolist() == ["not yet measured", "untested"]
 
 
 @pytest.fixture(autouse=True)
