@@ -2,8 +2,8 @@
 
 Santurkar et al. (2018), figures 1 and 4: a convolutional net on CIFAR-10, here of the size that a
 CPU can train many times. At some steps of its training the loss of the coming batch is followed
-along its gradient, over lengths that are the same in both arms and, beside them, over the paper's,
-which are multiples of each arm's rate; the gradient is followed too. As a raw step is shorter where
+along its gradient, over lengths that are the same in both arms and, beside them, over multiples of
+each arm's own rate; the gradient is followed too. As a raw step is shorter where
 gradients are smaller, the loss is also followed over equal distances, and over steps in proportion
 to each filter's weights. A fully connected net on MNIST, which is cheaper, has further
 measurements: with running statistics, and along the gradient by the activations of a layer.

@@ -118,4 +118,4 @@ def short(value: float) -> str:
     if not exponent:
         return mantissa
     power = "10" + str(int(exponent.replace("−", "-"))).translate(_RAISED)
-    return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
+    return power if mantissa == "1" else f"{mantissa}×{power}"

@@ -17,7 +17,6 @@ from bnkit.figures.scoreboard import short
 Tables = Mapping[str, pd.DataFrame]
 
 _GLUED = "\u00a0"  # a space at which no line breaks
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def smoother(verdict: Any, *, of_batch: bool = False) -> str:
@@ -43,19 +42,17 @@ def power(value: float) -> str:
     """A number of one digit and a power of ten, for sizes of rounding errors and the like.
 
     >>> power(-1.31e-15)
-    '−1\u00a0×\u00a010⁻¹⁵'
+    '−1×10⁻¹⁵'
     >>> power(1e-6)
     '10⁻⁶'
     """
-    digit, _, exponent = f"{value:.0e}".partition("e")
-    raised = f"10{str(int(exponent)).translate(_RAISED)}"
-    return raised if digit == "1" else _GLUED.join((digit.replace("-", "−"), "×", raised))
+    return short(float(f"{value:.0e}"))
 
 
 def rate_of(experiment: str, arm: str) -> str:
     """The rate of an arm as text; a word where it is not tuned yet."""
     rate = chosen_rate(experiment, arm)
-    return NOT_YET if rate is None else _rate_text(rate)
+    return NOT_YET if rate is None else short(rate)
 
 
 def times_rate(
@@ -85,10 +82,6 @@ def chosen_rate(experiment: str, arm: str) -> float | None:
     except InputError:
         return None
     return float(spec.rate)
-
-
-def _rate_text(rate: float) -> str:
-    return short(rate) if rate >= 1e-3 else power(rate)
 
 
 def judged(

@@ -58,7 +58,7 @@ def test_the_table_escapes_its_text_and_links_only_chapters_that_have_a_page():
 
 def test_numbers_are_written_as_on_paper():
     written = {
-        0.0: "0", 0.5: "0.5", -2.345: "−2.35", 1234.6: "1235", -1.3e-6: "−1.3\u00a0×\u00a010⁻⁶",
-        1e-6: "10⁻⁶", 2e9: "2\u00a0×\u00a010⁹", np.inf: "∞", -np.inf: "−∞",
+        0.0: "0", 0.5: "0.5", -2.345: "−2.35", 1234.6: "1235", -1.3e-6: "−1.3×10⁻⁶",
+        1e-6: "10⁻⁶", 2e9: "2×10⁹", np.inf: "∞", -np.inf: "−∞",
     }  # fmt: skip
     assert {value: scoreboard.short(value) for value in written} == written
