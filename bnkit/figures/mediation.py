@@ -11,13 +11,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from bnkit.figures.findings import NOT_YET
-from bnkit.figures.interactive import AXIS, Interactive, slider
 from bnkit.figures.style import (
     AMBER,
     BLUE,
@@ -53,19 +51,21 @@ LOOKS = {
     "head": (INK, "s"),
     "skip": (FAINT, "^"),
 }
+SHORT = {"sam": "SAM", "clip": "clip", "seek": "SAM", "head": "head", "skip": "skip"}
 START = {"clip": "∞", "init": "Glorot", "head": "1"}  # what no dose is called; elsewhere 0
+MISS = {"marker": "x", "alpha": 1.0, "markersize": 6.0, "markeredgewidth": 1.8, "zorder": 4}
 BETA = "effective smoothness β"
 STEPS = "steps_to_target"
 
 
 def diagram() -> Figure:
-    """The paths from BN to speed, and what is left of them where somebody sets smoothness."""
+    """The paths from BN to speed, and what a dose adds to them where BN is held."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.7))
     places = {"BN": (0.4, 1.6), "smoothness": (2.0, 2.5), "effective\nrate": (2.0, 0.7)}
     places |= {"speed": (3.6, 1.6)}
     dose = (0.4, 3.1)
     for axes, title in zip(
-        panels, ("two nets are compared", "a dose sets smoothness"), strict=True
+        panels, ("two nets are compared", "a dose pushes smoothness"), strict=True
     ):
         axes.set_title(title)
         axes.set(xlim=(-0.1, 4.1), ylim=(0.2, 3.5))
@@ -74,9 +74,11 @@ def diagram() -> Figure:
             _box(axes, place, name, INK if name in ("BN", "speed") else FAINT)
         _arrow(axes, places["BN"], places["effective\nrate"], INK)
         _arrow(axes, places["effective\nrate"], places["speed"], INK)
+        _arrow(axes, places["effective\nrate"], places["smoothness"], INK)
         _arrow(axes, places["smoothness"], places["speed"], BLUE, "b")
     left, right = panels
     _arrow(left, places["BN"], places["smoothness"], BLUE, "a")
+    _arrow(right, places["BN"], places["smoothness"], FAINT)
     _box(right, dose, "dose", GREEN)
     right.text(0.4, 1.12, "held", ha="center", fontsize=8, color=INK, style="italic")
     _arrow(right, dose, places["smoothness"], GREEN)
@@ -166,11 +168,11 @@ def _responses(
         missed = _missed(runs[arm], metric).reindex(ratio.index)
         finite = np.isfinite(ratio)
         style = {"color": color, "alpha": 0.55, "linestyle": "none", "markersize": 3.5}
-        for chosen, mark in ((finite & ~missed, marker), (finite & missed, "x")):
-            axes.plot([place] * chosen.sum(), ratio[chosen], marker=mark, **style)
+        for chosen, look in ((finite & ~missed, {"marker": marker}), (finite & missed, MISS)):
+            axes.plot([place] * chosen.sum(), ratio[chosen], **style | look)
         if not finite.all():
             top = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-            axes.plot([place] * (~finite).sum(), [1.0] * (~finite).sum(), marker="x", **style | top)
+            axes.plot([place] * (~finite).sum(), [1.0] * (~finite).sum(), **style | MISS | top)
         medians[place] = ratio.median()
         drawn += ratio[finite].tolist()
     if not drawn:
@@ -197,8 +199,8 @@ def speed_and_smoothness(
 
     The dotted line goes through the medians of the two base arms, and it is the same in both
     panels: where all doses would lie if the difference between these two nets were one of
-    smoothness alone. A run that did not reach its target is a cross, one whose smoothness is
-    infinite stands at the right edge.
+    smoothness alone. A run that did not reach its target is a cross. A run whose smoothness is
+    infinite stands at the right edge, and one that diverged, whose steps are infinite, at the top.
 
     Args:
         runs: of all arms and of "none" and "batch".
@@ -241,13 +243,19 @@ def _cloud(
     color, marker, size = look
     x, y, missed = table[smoothness], table[STEPS], _missed(table, STEPS)
     style = {"color": color, "alpha": 0.6, "linestyle": "none", "markersize": size}
-    here = np.isfinite(x) & np.isfinite(y)
-    axes.plot(x[here & ~missed], y[here & ~missed], marker=marker, label=label, **style)
-    axes.plot(x[here & missed], y[here & missed], marker="x", **style)
-    edge = ~np.isfinite(x) & np.isfinite(y)
-    if edge.any():
-        place = {"transform": axes.get_yaxis_transform(), "clip_on": False}
-        axes.plot([1.0] * edge.sum(), y[edge], marker="x", **style | place)
+    places = {  # is smoothness infinite, are the steps -> where that stands
+        (False, False): axes.transData,
+        (True, False): axes.get_yaxis_transform(),
+        (False, True): axes.get_xaxis_transform(),
+        (True, True): axes.transAxes,
+    }
+    for (right, top), transform in places.items():
+        here = (np.isinf(x) == right) & (np.isinf(y) == top)
+        for there, look in ((here & ~missed, {"marker": marker}), (here & missed, MISS)):
+            if there.any():
+                at = np.where(right, 1.0, x[there]), np.where(top, 1.0, y[there])
+                axes.plot(*at, **style | look, transform=transform, clip_on=not (right or top))
+    axes.plot([], [], marker=marker, label=label, **style)
 
 
 def _through_both(panels: Sequence[Axes], bases: Runs, smoothness: str) -> None:
@@ -293,103 +301,25 @@ def _live_style(arm: str) -> dict[str, Any]:
     return {"color": COLORS[base], "linestyle": "--" if rest else "-", "linewidth": 1.2}
 
 
-def by_manipulation(tables: Tables, kinds: Kinds) -> Interactive:
-    """Loss against steps above, smoothness against loss below, one manipulation at a time.
-
-    Args:
-        tables: arm -> rows "look_loss" and "downhill_beta", with the base arms "none" and "batch";
-            an arm is left out if it or its base arm is not there.
-        kinds: kind -> arm -> spec, a position of the slider for each arm.
-    """
-    shown = {
-        arm: f"{LABELS[base_of(arms)]}: {TITLES[kind]}, {dose_of(spec)}"
-        for kind, arms in kinds.items()
-        for arm, spec in arms.items()
-        if arm in tables and base_of(arms) in tables
-    }
-    if not shown:
-        figure = go.Figure()
-        figure.add_annotation(text=NOT_YET, showarrow=False, font={"size": 16})
-        return Interactive(figure, alt=f"Loss and smoothness: {NOT_YET}.", name="by-manipulation")
-    figure = slider(
-        [
-            (
-                name,
-                [
-                    *_two_panels(tables[arm.split("-")[0]], "without a dose", FAINT),
-                    *_two_panels(tables[arm], "with the dose", COLORS[arm.split("-")[0]]),
-                ],
-            )
-            for arm, name in shown.items()
-        ],
-        label="",
-        x_title="optimizer steps",
-        y_title="loss (nat)",
-        x_range=(0, max(int(table["step"].max()) for table in tables.values())),
-        y_range=(-3.2, 0.8),
-    )
-    figure.update_layout(
-        yaxis={"type": "log", "domain": [0.6, 1.0], "dtick": 1},
-        xaxis2={"title": "loss (nat), falling", "type": "log", "range": [0.5, -2.0], "dtick": 1},
-        yaxis2={"title": BETA, "type": "log", "domain": [0.0, 0.4], "range": [0.0, 2.6]},
-        xaxis={"anchor": "y"},
-    )
-    for axis in (figure.layout.xaxis2, figure.layout.yaxis2):
-        axis.update(AXIS)
-    figure.layout.xaxis2.anchor, figure.layout.yaxis2.anchor = "y2", "x2"
-    figure.layout.yaxis2.dtick = 1
-    # Sixteen long names have no room below the slider; the current one stands above it.
-    figure.layout.sliders[0].font = {"color": "rgba(0,0,0,0)", "size": 1}
-    figure.layout.sliders[0].currentvalue.font = {"color": INK, "size": 14}
-    alt = (
-        "Two panels, one manipulation at a time: the loss of one batch against steps, and the "
-        "effective smoothness against that loss, all seeds of the net with the dose over those of "
-        "the same net without it."
-    )
-    return Interactive(figure, alt=alt, name="by-manipulation", height=640)
-
-
-def _two_panels(table: pd.DataFrame, name: str, color: str) -> list[go.Scatter]:
-    """All seeds as one line with gaps, in both panels."""
-    loss, beta = (curves(table, which) for which in ("look_loss", "downhill_beta"))
-    loss = loss.loc[beta.index]
-    look = {"mode": "lines", "line": {"color": color, "width": 1.2}, "opacity": 0.75}
-    steps = [step for _ in loss for step in (*loss.index.tolist(), None)]
-    return [
-        go.Scatter(x=steps, y=_with_gaps(loss), name=name, **look),
-        go.Scatter(
-            x=_with_gaps(loss),
-            y=_with_gaps(beta),
-            name=name,
-            xaxis="x2",
-            yaxis="y2",
-            showlegend=False,
-            **look,
-        ),
-    ]
-
-
-def _with_gaps(by_seed: pd.DataFrame) -> list[float | None]:
-    return [
-        float(f"{value:.4g}") if value is not None and np.isfinite(value) else None
-        for seed in by_seed
-        for value in (*by_seed[seed], None)
-    ]
-
-
-def slopes(chains: Mapping[str, Any]) -> Figure:
+def slopes(chains: Mapping[str, Any], limit: float = 3.0) -> Figure:
     """How steps follow smoothness in each kind of manipulation, on logarithms, with intervals.
 
     Args:
         chains: kind or another name -> `judging.mediation.Mediation`; may be empty.
+        limit: an interval that goes on beyond it, to either side, ends there in an arrow.
     """
     figure, axes = plt.subplots(figsize=(6.0, 0.9 + 0.42 * max(len(chains), 3)))
     axes.axvline(0.0, color=FAINT, linewidth=1.0)
     for place, (name, chain) in enumerate(chains.items()):
         b = chain.mediator_on_outcome
         color, marker = LOOKS.get(name, (BLUE, "D"))
-        axes.plot([b.lower(0.025), b.upper(0.025)], [place, place], color=color)
-        axes.plot([b.effect], [place], marker=marker, color=color)
+        ends = b.lower(0.025), b.upper(0.025)
+        axes.plot(np.clip(ends, -limit, limit), [place, place], color=color)
+        axes.plot([b.effect], [place], marker=marker, color=color, markersize=5)
+        for side, arrow, beyond in ((-limit, "<", ends[0] < -limit), (limit, ">", ends[1] > limit)):
+            if beyond:
+                axes.plot([side], [place], marker=arrow, color=color, clip_on=False)
+    axes.set_xlim(-limit, limit)
     axes.set_yticks(range(len(chains)), [TITLES.get(name, name) for name in chains])
     axes.grid(visible=False, axis="y")
     axes.invert_yaxis()
@@ -420,6 +350,12 @@ def base_of(arms: Mapping[str, Any]) -> str:
 def dose_of(spec: Any) -> str:
     """A dose as text."""
     return f"{abs(spec.dose):g}" if spec.dose else {"he": "He"}.get(spec.init, spec.init)
+
+
+def label_of(kind: str, spec: Any) -> str:
+    """A kind and its dose in few letters, for a table: "SAM −0.2", "head 16", "He"."""
+    sign = "−" if spec.dose < 0 else ""
+    return f"{SHORT.get(kind, '')} {sign}{dose_of(spec)}".strip()
 
 
 def _say(axes: Axes) -> None:

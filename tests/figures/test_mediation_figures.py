@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import CHAIN, runs
+from matplotlib.text import Annotation
 
 from bnkit.figures import mediation
-from bnkit.figures.style import BLUE, FAINT, GREEN, INK, ORANGE
+from bnkit.figures.style import BLUE, GREEN, INK, ORANGE
 from bnkit.rows import Row
 
 
@@ -105,14 +106,31 @@ class TestSpeedAndSmoothness:
         left, right = mediation.speed_and_smoothness(RUNS, KINDS).axes
         assert points(marks(left, "D", ORANGE)) == [(20, 400), (10, 200)]
         assert points(marks(right, "D", BLUE)) == [(30, 100), (40, 200)]
-        assert points(marks(left, "o", GREEN)) == [(10, 800), (10, 800)]
+        assert points(marks(left, "o", GREEN))[:2] == [(10, 800), (10, 800)]
         assert points(marks(right, "s", INK)) == [(60, 300), (80, 400)]
 
     def test_a_miss_is_a_cross_and_an_infinite_smoothness_stands_at_the_edge(self):
         left, _ = mediation.speed_and_smoothness(RUNS, KINDS).axes
-        crosses = [line for line in marks(left, "x", GREEN) if len(line.get_xdata())]
-        assert points(crosses) == [(5, 1001), (1.0, 600)]
-        assert crosses[1].get_transform() == left.get_yaxis_transform()
+        (cross,) = [line for line in marks(left, "x", GREEN) if len(line.get_xdata())]
+        assert points([cross]) == [(5, 1001)]
+        _, edge, _ = marks(left, "o", GREEN)  # it did arrive: not a cross
+        assert points([edge]) == [(1.0, 600)]
+        assert edge.get_transform() == left.get_yaxis_transform()
+
+    def test_a_miss_whose_smoothness_is_infinite_is_a_cross_at_the_edge(self):
+        both = {**RUNS, "none-he": runs([np.inf], [1001.0], seeds=(5,), missed=(1,))}
+        left, _ = mediation.speed_and_smoothness(both, KINDS).axes
+        color, _ = mediation.LOOKS["init"]
+        (cross,) = [line for line in marks(left, "x", color) if len(line.get_xdata())]
+        assert points([cross]) == [(1.0, 1001)]
+        assert cross.get_transform() == left.get_yaxis_transform()
+
+    def test_a_run_that_diverged_stands_in_the_corner(self):
+        both = {**RUNS, "none-he": runs([np.inf], [np.inf], seeds=(5,), missed=(1,))}
+        left, _ = mediation.speed_and_smoothness(both, KINDS).axes
+        (cross,) = marks(left, "x", mediation.LOOKS["init"][0])
+        assert points([cross]) == [(1.0, 1.0)]
+        assert cross.get_transform() == left.transAxes
 
     def test_the_dotted_line_goes_through_the_medians_of_both_nets_in_both_panels(self):
         for axes in mediation.speed_and_smoothness(RUNS, KINDS).axes:
@@ -155,30 +173,36 @@ def test_smoothness_is_drawn_against_the_loss_of_the_same_look():
     assert [line.get_linestyle() for line in right.lines] == ["-", "--"]
 
 
-class TestSlider:
-    def test_a_position_is_a_dose_over_its_net_without_one(self):
-        figure = mediation.by_manipulation(TABLES, KINDS).figure
-        (frame,) = figure.frames  # the net with BN has no run without a dose
-        assert frame.name == "without BN: SAM, 0.1"
-        base_loss, base_beta, loss, beta = frame.data
-        assert (loss.x, loss.y) == ((0, 10, None), (2.0, 1.0, None))
-        assert (beta.x, beta.y) == ((2.0, 1.0, None), (4.0, 3.0, None))
-        assert base_beta.y == (8.0, 6.0, None)
-        assert (base_loss.line.color, beta.yaxis) == (FAINT, "y2")
+class TestDiagram:
+    def names(self, axes):
+        return {text.get_text() for text in axes.texts}
 
-    def test_without_records_it_says_so(self):
-        shown = mediation.by_manipulation({}, KINDS)
-        assert [note.text for note in shown.figure.layout.annotations] == [mediation.NOT_YET]
-        assert mediation.NOT_YET in shown.alt
+    def arrows(self, axes):
+        """(from, to) of every arrow, by place."""
+        return {(text.xyann, text.xy) for text in axes.texts if isinstance(text, Annotation)}
+
+    def test_a_dose_is_added_and_the_paths_stay(self):
+        left, right = mediation.diagram().axes
+        assert {"a", "b"} <= self.names(left)
+        assert "dose" not in self.names(left)
+        assert {"dose", "b", "?"} <= self.names(right)
+        added = self.arrows(right) - self.arrows(left)
+        assert {start for start, _ in added} == {(0.4, 3.1)}  # the dose's, to smoothness and speed
+        assert self.arrows(left) < self.arrows(right)
+
+    def test_smoothness_answers_to_the_rate(self):
+        for axes in mediation.diagram().axes:
+            assert ((2.0, 0.7), (2.0, 2.5)) in self.arrows(axes)
 
 
-def test_the_diagram_cuts_the_arrow_into_smoothness_and_puts_a_dose_in_its_place():
-    left, right = mediation.diagram().axes
-    names = [{text.get_text() for text in axes.texts} for axes in (left, right)]
-    assert {"a", "b"} <= names[0]
-    assert "dose" not in names[0]
-    assert {"dose", "b", "?"} <= names[1]
-    assert "a" not in names[1]
+class TestLabels:
+    def test_they_say_kind_and_dose_with_its_sign(self):
+        assert mediation.label_of("sam", spec(0.2)) == "SAM 0.2"
+        assert mediation.label_of("seek", spec(-0.2)) == "SAM −0.2"
+        assert mediation.label_of("head", spec(16.0)) == "head 16"
+
+    def test_other_weights_have_their_name_alone(self):
+        assert mediation.label_of("init", spec(0.0, "he")) == "He"
 
 
 # Steps are 1000 / beta in all arms: the slope is -1, and with a = log 2 the share is 1.
@@ -190,5 +214,14 @@ def test_slopes_have_a_row_each_with_its_interval():
     drawn = np.array([line.get_xydata() for line in axes.lines[1:3]], dtype=object)
     np.testing.assert_allclose(drawn[0].astype(float), [[-1, 0], [-1, 0]])
     np.testing.assert_allclose(drawn[1].astype(float), [[-1, 0]])
+    assert len(axes.lines) == 5  # zero, and an interval and a mark each: no arrow
     (empty,) = mediation.slopes({}).axes
     assert [text.get_text() for text in empty.texts] == [mediation.NOT_YET]
+
+
+def test_an_interval_beyond_the_limit_ends_there_in_an_arrow():
+    (axes,) = mediation.slopes({"sam": CHAIN}, limit=0.5).axes  # from -1 to -1
+    (arrow,) = [line for line in axes.lines if line.get_marker() == "<"]
+    assert points([arrow]) == [(-0.5, 0)]
+    assert points(axes.lines[1:2]) == [(-0.5, 0), (-0.5, 0)]
+    assert axes.get_xlim() == (-0.5, 0.5)
