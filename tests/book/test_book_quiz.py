@@ -34,27 +34,6 @@ def test_no_question_is_asked_twice():
     assert len(asked) == len(set(asked)) > 10
 
 
-def contrast(one, other):
-    """Of two colors "#rrggbb", as WCAG 2 defines it."""
-
-    def luminance(color):
-        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("answer", ["--jq-incorrect-color", "--jq-correct-color"])
-def test_a_chosen_answer_and_its_explanation_can_be_read(answer):
-    color = quiz._COLORS[answer]
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast(color, quiz._COLORS["--jq-text-color"]) >= 4.5
-    for page in ("#ffffff", "#ced6dd"):
-        assert contrast(color, page) >= 4.5
-
-
 def test_an_unknown_quiz_names_those_that_there_are():
     with pytest.raises(InputError, match="test-your-understanding"):
         quiz.questions("test-your-luck")

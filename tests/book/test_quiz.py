@@ -49,11 +49,20 @@ def contrast(a, b):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("text", ["text-color", "correct-color", "incorrect-color", "link-color"])
+@pytest.mark.parametrize("text", ["text-color", "link-color"])
 @pytest.mark.parametrize("ground", ["multiple-choice-bg", "many-choice-bg", "numeric-bg"])
-def test_text_can_be_read_on_its_ground(text, ground):
+def test_a_question_can_be_read_on_its_ground(text, ground):
     colors = quiz._COLORS
     assert contrast(colors[f"--jq-{text}"], colors[f"--jq-{ground}"]) >= 4.5
+
+
+@pytest.mark.parametrize("answer", ["incorrect-color", "correct-color"])
+def test_a_chosen_answer_and_its_explanation_can_be_read(answer):
+    """The color is the ground of the chosen answer, and the ink of the explanation on the page."""
+    color = quiz._COLORS[f"--jq-{answer}"]
+    assert contrast(color, quiz._COLORS["--jq-text-color"]) >= 4.5
+    for page in ("#ffffff", "#ced6dd"):
+        assert contrast(color, page) >= 4.5
 
 
 def test_contrast_by_pencil():
