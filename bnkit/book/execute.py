@@ -3,13 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from bnkit.book import files, kernel, notebook
 
 _EXECUTED = "executed.ipynb"  # papermill's own output, written in place: worth nothing by itself
+_RUNNING = "running"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def execute(job: Job) -> Outcome:
         executed = notebook.read(job.work / _EXECUTED)
         fault = notebook.fault(executed)
         if fault:
-            return Outcome(_line(executed, *fault))
+            number, what = fault
+            cell = notebook.code_cells(executed)[number - 1]
+            return Outcome(_line(number, _first_line(notebook.text(cell)), what))
         merged = notebook.merge(notebook.read(job.source), executed)
         files.replace(job.target, notebook.dump(merged))
         return Outcome("", seconds, *_used(), notebook.stderr(executed))
@@ -81,26 +86,32 @@ def execute(job: Job) -> Outcome:
 
 
 def stopped(job: Job, happened: str) -> str:
-    """One line that names the cell in which `job` stopped, by what papermill had saved so far.
-
-    `happened` is what is known of the reason; an error in a cell says it better.
-    """
+    """One line that names the code cell in which `job` stopped, and what happened there."""
     try:
-        partial = notebook.read(job.work / _EXECUTED)
-    except (OSError, ValueError):  # not written yet, or cut by a full disk
+        number, _, first = (job.work / _RUNNING).read_text("utf-8").partition("\n")
+    except OSError:  # before the first cell, or behind the last
         return happened
-    number = notebook.stopped_at(partial)
-    fault = notebook.fault(partial)
-    if fault and (number is None or fault[0] < number):
-        return _line(partial, *fault)
-    return happened if number is None else _line(partial, number, happened)
+    return _line(int(number), first, happened)
 
 
-def _line(executed: notebook.Notebook, number: int, happened: str) -> str:
-    cell = notebook.code_cells(executed)[number - 1]
-    first = notebook.text(cell).strip().splitlines()[0]
+def _line(number: int, first: str, happened: str) -> str:
     what = (happened.strip().splitlines() or ["?"])[0]
     return f"code cell {number} ({first!r}): {what}"
+
+
+def _first_line(source: str) -> str:
+    return (source.strip().splitlines() or [""])[0]
+
+
+def _noting(running: Path) -> Callable[..., None]:
+    """A hook that keeps number and first line of the code cell that runs in the file `running`."""
+    numbers = count(1)
+
+    def note(cell: Any, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            running.write_text(f"{next(numbers)}\n{_first_line(cell.source)}", "utf-8")
+
+    return note
 
 
 def _papermill(job: Job) -> str:
@@ -125,6 +136,9 @@ def _papermill(job: Job) -> str:
                 language="python",
                 progress_bar=False,
                 execution_timeout=job.cell_seconds,
+                # It would write the whole notebook twice a cell, a third of a chapter's time.
+                request_save_on_cell_execute=False,
+                on_cell_start=_noting(job.work / _RUNNING),
             )
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}"
@@ -135,6 +149,7 @@ def _papermill(job: Job) -> str:
         except RuntimeError as error:
             happened = f"the kernel did not start: {str(error).splitlines()[0]}"
         else:
+            (job.work / _RUNNING).unlink(missing_ok=True)
             return ""
     return happened
 

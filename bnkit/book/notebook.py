@@ -95,14 +95,6 @@ def fault(notebook: Notebook) -> tuple[int, str] | None:
     return None
 
 
-def stopped_at(notebook: Notebook) -> int | None:
-    """The code cell (counted from 1) that was running when a kernel or a worker died."""
-    for number, cell in enumerate(code_cells(notebook), start=1):
-        if "shell.execute_reply" not in cell["metadata"].get("execution", {}):
-            return number
-    return None
-
-
 def stderr(notebook: Notebook) -> str:
     """What the cells wrote to the error stream: warnings, mostly. It is not published."""
     return "".join(

@@ -30,13 +30,6 @@ def test_an_empty_code_cell_needs_no_count():
     assert nb.fault(executed(chapter("1", "  \n", "2"))) is None
 
 
-def test_the_cell_that_was_running_is_the_first_without_a_reply():
-    done = executed(chapter("1", "2"))
-    nb.code_cells(done)[1]["metadata"]["execution"] = {}
-    assert nb.stopped_at(done) == 2
-    assert nb.stopped_at(executed(chapter("1"))) is None
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
