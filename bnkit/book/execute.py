@@ -136,7 +136,7 @@ def _papermill(job: Job) -> str:
                 language="python",
                 progress_bar=False,
                 execution_timeout=job.cell_seconds,
-                # It would write the whole notebook twice a cell, a quarter of a long chapter's time.
+                # It would write the whole notebook twice a cell: a quarter of a long run.
                 request_save_on_cell_execute=False,
                 on_cell_start=_noting(job.work / _RUNNING),
             )
