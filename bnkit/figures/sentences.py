@@ -33,8 +33,7 @@ def _row(row: tuple[str, str, str, str, str]) -> str:
     """The note stands below the sentence: a column of its own would not fit on the page."""
     id, says, rests_on, word, note = map(escape, row)
     below = f'<br><span class="bn-note">{note}</span>' if note else ""
-    cells = (id, says + below, word, rests_on)
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return table_html.row((id, says + below, word, rests_on))
 
 
 def ranges(ids: Iterable[str]) -> str:

@@ -21,6 +21,9 @@ def table(label: str, names: Sequence[str], body: str) -> str:
 
 def rows(texts: Iterable[Sequence[str]]) -> str:
     """The body of a table of plain text, a row each."""
-    return "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in texts
-    )
+    return "".join(row(map(escape, cells)) for cells in texts)
+
+
+def row(cells: Iterable[str]) -> str:
+    """One row of cells that are HTML."""
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -94,9 +94,8 @@ class Cards:
     def __init__(self, cards: Sequence[Card]) -> None:
         self.cards: list[Card] = []
         for card in cards:
-            like = next((above for above in self.cards if above.fixed == card.fixed), None)
-            id = (like.like or like.entry.claim.id) if like else None
-            self.cards.append(Card(card.entry, card.fixed, like=id))
+            above = (c.entry.claim.id for c in self.cards if c.fixed == card.fixed)
+            self.cards.append(Card(card.entry, card.fixed, like=next(above, None)))
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.cards))
