@@ -1,9 +1,12 @@
 """Every value of a tensor belongs to exactly one program, whatever its shape."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("triton", reason="the kernels need Triton: pip install triton")
 
 from bnkit.kernels import plan, tiles
 from bnkit.kernels.plan import Runs
